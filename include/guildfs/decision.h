@@ -17,8 +17,8 @@ struct gfs_facts {
     bool over_quota;
     bool share_root;  /* the object is the root folder of its share */
     bool folder;      /* the object is a folder */
-    bool own_pending; /* the caller's own pending item: for a folder, true only while it is empty
-                         of what the caller does not see as own (fs decides), else false */
+    bool own_pending; /* the caller's own pending item; a folder only while nothing is in it but the
+                         caller's own pending items (gfs_folder_is_own) */
     bool own_listed;  /* a folder of the caller's own that is pending, empty or not: it shows in a
                          drop box. own_pending implies own_listed. */
 };

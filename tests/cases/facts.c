@@ -65,9 +65,11 @@ static bool is_own_pending(const struct case_item *item, const struct case_princ
     return item->pending && share->grace_ns > 0 && strcmp(item->by, user->name) == 0;
 }
 
-static bool is_empty(const struct case_file *file, const struct case_item *folder) {
+/* Whether nothing is in the folder but what is the user's own and pending. */
+static bool holds_own(const struct case_file *file, const struct case_item *folder, const struct case_principal *user,
+                      const struct case_share *share) {
     for (size_t i = 0; i < file->item_count; i++)
-        if (is_below(file->items[i].path, folder->path))
+        if (is_below(file->items[i].path, folder->path) && !is_own_pending(&file->items[i], user, share))
             return false;
     return true;
 }
@@ -87,7 +89,7 @@ static struct gfs_facts make_facts(const struct case_file *file, const struct ca
 
     if (item && is_own_pending(item, user, share)) {
         facts.own_listed = facts.folder;
-        facts.own_pending = !facts.folder || is_empty(file, item);
+        facts.own_pending = !facts.folder || holds_own(file, item, user, share);
     }
     return facts;
 }

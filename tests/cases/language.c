@@ -174,7 +174,9 @@ static void facts_come_from_what_is_declared(void **state) {
                                "grant everyone share:atlas upload,make-folder\n"
                                "folder atlas/a by bob pending\n"
                                "folder atlas/b by bob pending\n"
-                               "file atlas/b/x by bob pending\n",
+                               "file atlas/b/x by alice pending\n"
+                               "folder atlas/c by bob pending\n"
+                               "file atlas/c/x by bob pending\n",
                                &file, &err),
                      0);
     const struct case_principal *alice = case_find_principal(&file, "alice"), *bob = case_find_principal(&file, "bob");
@@ -187,9 +189,11 @@ static void facts_come_from_what_is_declared(void **state) {
     assert_true(object.facts.own_pending && object.facts.own_listed);
     assert_true(case_object_find(&file, bob, "atlas/b", 7, &object));
     assert_true(!object.facts.own_pending && object.facts.own_listed);
+    assert_true(case_object_find(&file, bob, "atlas/c", 7, &object));
+    assert_true(object.facts.own_pending && object.facts.own_listed);
     assert_true(case_object_find(&file, alice, "atlas/a", 7, &object));
     assert_true(!object.facts.own_pending && !object.facts.own_listed);
-    assert_false(case_object_find(&file, alice, "atlas/c", 7, &object));
+    assert_false(case_object_find(&file, alice, "atlas/d", 7, &object));
     assert_true(case_reaches(&file, bob, "atlas/b/x"));
     case_file_free(&file);
 }
