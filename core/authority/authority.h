@@ -1,0 +1,67 @@
+/*
+ * The inside of the authority: authority.c holds and swaps the current snapshot, refresher.c is
+ * the thread that keeps it current.
+ *
+ * Locks, in the order in which they are taken: refresh_lock, status_lock. Readers take neither.
+ */
+#ifndef GUILDFS_CORE_AUTHORITY_AUTHORITY_H
+#define GUILDFS_CORE_AUTHORITY_AUTHORITY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "guildfs/authority.h"
+#include "guildfs/store.h"
+
+#define GFS_STORE_WAIT_MS 1000 /* for a lock that another process holds on the database */
+
+struct gfs_authority {
+    _Atomic(struct gfs_snapshot *) current;
+    /* Monotonic clock: nobody is served after it. A time and not a flag, so that it passes also
+     * when the refresher hangs. */
+    _Atomic int64_t deadline_ns;
+
+    /* never change */
+    char *directory;
+    char *database; /* path of guildfs.db */
+    struct gfs_authority_options options;
+    pthread_t thread;
+    int wake_fd; /* eventfd: ends the refresher's pause */
+    atomic_bool stopping;
+
+    /* Held while the store is read and the snapshot swapped; for as long as that takes. */
+    pthread_mutex_t refresh_lock;
+    struct gfs_store *store;      /* refresh_lock; NULL while it cannot be opened */
+    dev_t device;                 /* refresh_lock: of the database file that `store` has open */
+    ino_t inode;                  /* refresh_lock */
+    struct gfs_snapshot *retired; /* refresh_lock: swapped out, perhaps still held by readers */
+    int reported;                 /* refresh_lock: errno of the problem that was logged last; 0 */
+    bool reported_stale;          /* refresh_lock */
+    _Atomic int64_t next_end_ns;  /* written under refresh_lock: when something ends next, wall clock */
+
+    pthread_mutex_t status_lock;        /* held for a copy only */
+    struct gfs_authority_status status; /* status_lock */
+};
+
+/*
+ * Looks at the store: loads it when it changed (or in any case), swaps, and moves the deadline.
+ * Under refresh_lock. Errors as for gfs_store_open(); the problem is recorded and logged.
+ */
+int gfs_authority_look(struct gfs_authority *authority, bool load, struct gfs_error *err);
+
+/* Moves on to a snapshot of the same policy when something ended since the current one. Under
+ * refresh_lock. */
+void gfs_authority_pass_end(struct gfs_authority *authority);
+
+/* Frees what was swapped out and is not held any more. Under refresh_lock. */
+void gfs_authority_reclaim(struct gfs_authority *authority);
+
+/* Logs once when the deadline has passed, and once when it lies ahead again. Under refresh_lock. */
+void gfs_authority_report_stale(struct gfs_authority *authority);
+
+/* The refresher thread; its argument is the authority. */
+void *gfs_refresher_run(void *authority);
+
+#endif
