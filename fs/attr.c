@@ -1,0 +1,103 @@
+/*
+ * How an item shows in a view: its user owns everything, and the mode is the stored one cut by
+ * what the contract grants. Only owner bits, so that a bind mount of something below a view opens
+ * nothing to others.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/call.h"
+
+/* Inode numbers of two filesystems must not look like one file, so the device is mixed in. Bit 63
+ * is left to virtual nodes. */
+static ino_t shown_inode(const struct gfs_target *target) {
+    uint64_t device = (uint64_t)target->st.st_dev;
+    return (target->st.st_ino ^ (device * 0x9e3779b97f4a7c15ULL << 40)) & ~(1ULL << 63);
+}
+
+static mode_t shown_mode(const struct gfs_target *target) {
+    mode_t granted = (mode_t)gfs_access_bits(&target->facts) << 6;
+
+    if (S_ISLNK(target->st.st_mode))
+        return S_IFLNK | 0700;
+    return (target->st.st_mode & S_IFMT) | (target->st.st_mode & granted);
+}
+
+/* A folder in which the user sees nothing but own uploads tells nothing of what else it holds:
+ * the number of folders, the size, and when something changed in it. */
+static void blind(const struct gfs_target *target, struct stat *out) {
+    const struct timespec made = {.tv_sec = target->share->created_ns / 1000000000};
+
+    out->st_nlink = 2;
+    out->st_size = 4096;
+    out->st_blocks = 8;
+    out->st_atim = out->st_mtim = out->st_ctim = made;
+}
+
+void gfs_attr_show(struct gfs_call *call, struct gfs_target *target, struct stat *out) {
+    const struct gfs_view *view = target->tree->view;
+
+    if (gfs_guard_bits_need_record(target))
+        gfs_target_read_upload(call, target);
+    *out = target->st;
+    out->st_ino = shown_inode(target);
+    out->st_mode = shown_mode(target);
+    out->st_uid = atomic_load(&view->uid);
+    out->st_gid = atomic_load(&view->gid);
+    out->st_dev = 0;
+    if (target->facts.folder && !(target->facts.effective & GFS_VIEW))
+        blind(target, out);
+}
+
+static double seconds(int64_t ns) {
+    return (double)ns / 1e9;
+}
+
+/* Bits of a pending item change when it stops being one; what is shown ends with it. */
+static double until_settled(const struct gfs_call *call, const struct gfs_target *target, double timeout) {
+    if (target->pending_until_ns <= call->now_ns)
+        return timeout;
+    double left = seconds(target->pending_until_ns - call->now_ns);
+    return left < timeout ? left : timeout;
+}
+
+double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
+    double timeout = seconds(call->mount->options.attr_timeout_ns);
+
+    /* While another view writes, size and times change without notice. */
+    if (target->node && target->node->kind == GFS_NODE_ITEM && gfs_node_other_writers(call->mount, target->node))
+        return 0;
+    return until_settled(call, target, timeout);
+}
+
+double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {
+    if (folder && folder->backing && gfs_folder_hot(call->mount, folder->backing))
+        return 0;
+    double timeout = seconds(call->mount->options.entry_timeout_ns);
+    return target ? until_settled(call, target, timeout) : timeout;
+}
+
+int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target,
+                   struct fuse_entry_param *out) {
+    struct fuse_entry_param entry = {.generation = 1};
+    /* Before the inode table takes the descriptor, which may then be closed to make room. */
+    gfs_attr_show(call, target, &entry.attr);
+    int fd = target->backing ? fcntl(target->fd, F_DUPFD_CLOEXEC, 0) : target->fd;
+    if (fd < 0)
+        return -errno;
+    int rc = gfs_node_enter(call->mount, target->tree, target->facts.share_root, folder ? folder->fd : fd, &fd,
+                            &target->st, &target->node);
+    if (target->backing && fd >= 0)
+        close(fd);
+    else if (!target->backing)
+        target->fd = fd;
+    if (rc)
+        return rc;
+    entry.ino = gfs_node_id(target->node);
+    entry.attr_timeout = gfs_attr_timeout(call, target);
+    entry.entry_timeout = gfs_entry_timeout(call, folder, target);
+    *out = entry;
+    return 0;
+}

@@ -1,0 +1,79 @@
+/*
+ * The daemon's one piece of shared state. There is one struct gfs_mount per process; it is made
+ * in main.c and handed to every callback as libfuse's userdata. Nothing in fs/ has file-scope
+ * state besides it.
+ *
+ * Lock order (a thread that holds one may take only those below it):
+ *   1. folder locks   names.c     one per folder being changed, in the order of their addresses
+ *   2. size locks     quota.c     one per file whose size changes, in shares with a quota
+ *   3. lock table     ops/lock.c
+ *   4. node stripes   node.c      the inode table, 64 stripes by (device, inode)
+ *   5. view table     view.c
+ *   6. notifier queue notify.c
+ * None is held across a reply, a notification to the kernel, SQL or logging.
+ */
+#ifndef GUILDFS_FS_MOUNT_H
+#define GUILDFS_FS_MOUNT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "guildfs/authority.h"
+
+struct fuse_session;
+struct gfs_nodes;
+struct gfs_views;
+struct gfs_notifier;
+struct gfs_locks;
+struct gfs_quotas;
+struct gfs_names;
+
+struct gfs_mount_options {
+    char *store;      /* absolute path of the store's directory */
+    char *mountpoint; /* absolute, resolved */
+    char *user;       /* name of the user whose view is the root; NULL: all views */
+    uint32_t uid, gid; /* shown as owner in a single view; GFS_NO_UID: the user's own */
+    int64_t attr_timeout_ns;
+    int64_t entry_timeout_ns;
+    int64_t stale_limit_ns;
+    bool foreground, debug, read_only;
+    unsigned max_threads;
+};
+
+struct gfs_mount {
+    struct gfs_mount_options options;
+    struct fuse_session *session;
+    struct gfs_authority *authority;
+    struct gfs_nodes *nodes;
+    struct gfs_views *views;
+    struct gfs_notifier *notifier;
+    struct gfs_locks *locks;
+    struct gfs_quotas *quotas;
+    struct gfs_names *names;
+    gfs_id only_user; /* the user of a single-view mount; 0: all views */
+    _Atomic uint64_t requests, denied, open_handles;
+};
+
+/*
+ * Makes and frees all tables (nodes, views, notifier, locks, quotas, names) of a mount whose
+ * options and authority are set. state.c. After the session exists, gfs_mount_start() starts the
+ * threads that need it, and gfs_mount_stop() ends them.
+ */
+int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;
+int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;
+void gfs_mount_stop(struct gfs_mount *mount);
+void gfs_mount_tables_free(struct gfs_mount *mount);
+
+/* What the authority calls after a swap; context is the struct gfs_mount. Never blocks for long. */
+void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after);
+
+/* dispatch.c: the routing table for fuse_session_new(). */
+extern const struct fuse_lowlevel_ops gfs_dispatch;
+
+/* Counters of the tables, for `guildfs status`. */
+struct gfs_mount_counts {
+    uint64_t views, nodes, backings, descriptors, open_handles, requests, denied;
+};
+void gfs_mount_count(struct gfs_mount *mount, struct gfs_mount_counts *out);
+
+#endif

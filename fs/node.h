@@ -1,0 +1,113 @@
+/*
+ * Nodes: what the kernel calls inodes. A node id is the node's address; the root is FUSE_ROOT_ID.
+ *
+ * Who owns a node: the kernel, by its lookup count. A node lives while `lookups` > 0. A request
+ * may use the nodes that it names without further ado, because the kernel keeps its reference
+ * until the request is answered; after the reply the node may be gone. Every reply that carries
+ * an entry (lookup, create, mkdir, readdirplus ...) adds one to the count before it is sent, and
+ * takes it back when sending fails.
+ *
+ * The kernel's caches belong to nodes. So that nothing cached for one view shows in another, a
+ * node belongs to one tree, and a tree to one view.
+ */
+#ifndef GUILDFS_FS_NODE_H
+#define GUILDFS_FS_NODE_H
+
+#include "fs/backing.h"
+#include "guildfs/snapshot.h"
+
+struct gfs_mount;
+struct gfs_nodes;
+struct gfs_view;
+
+/* A share where it shows in a view: one view, one place, one share. Two places that show the same
+ * share have two trees, since a folder can have one parent only in the kernel's name cache. */
+struct gfs_tree {
+    struct gfs_view *view;
+    enum gfs_place_kind place;
+    gfs_id group; /* of the place; 0 */
+    gfs_id share;
+    const struct gfs_tree *around; /* the tree in which a nested share shows; NULL */
+    _Atomic int64_t floor_ns;      /* uploads closed before this are not pending: last loss of Upload */
+    bool changed;                  /* the refresher's own mark, see change.c */
+    struct gfs_tree *next;         /* in the view; under the view table's lock */
+};
+
+enum gfs_node_kind {
+    GFS_NODE_TOP,    /* the mount's root: the views */
+    GFS_NODE_VIEW,   /* a view's root: groups, my, public */
+    GFS_NODE_PLACE,  /* a group, or my, or public: folders of kinds */
+    GFS_NODE_KIND,   /* a kind's folder: shares */
+    GFS_NODE_ITEM,   /* the root of a share, or something in it */
+};
+
+struct gfs_node {
+    /* never changes */
+    enum gfs_node_kind kind;
+    bool mount_root;                /* node id 1 */
+    bool share_root;
+    enum gfs_place_kind place;      /* PLACE, KIND */
+    enum gfs_kind share_kind;       /* KIND */
+    gfs_id group;                   /* PLACE, KIND: of GFS_PLACE_GROUP */
+    struct gfs_view *view;          /* NULL for the top */
+    struct gfs_tree *tree;          /* ITEM */
+    struct gfs_backing *backing;    /* ITEM */
+    /* under the node stripe (ITEM) or the view table's lock (others) */
+    uint64_t lookups;
+    unsigned writers;               /* handles of this node that are open for writing */
+    struct gfs_node *next_of_backing;
+    struct gfs_node *next;          /* virtual nodes: in the view */
+    /* what the kernel may hold of the file's content in this view */
+    _Atomic bool pages;
+    _Atomic int64_t pages_ctime_ns, pages_size; /* the version of the file that these belong to */
+};
+
+static inline uint64_t gfs_node_id(const struct gfs_node *node) {
+    return node->mount_root ? 1 : (uint64_t)(uintptr_t)node;
+}
+
+int gfs_nodes_new(struct gfs_nodes **out) GFS_MUST_CHECK;
+void gfs_nodes_free(struct gfs_nodes *nodes);
+
+/*
+ * The node of an item in a tree, found or made, with one lookup more. fd is an O_PATH descriptor
+ * of the item and st what fstat says of it; *fd is kept and set to -1 when the backing can use
+ * it, else it stays the caller's. root_fd is any descriptor of the share's root, to open the
+ * filesystem's handles by. 0, -ENOMEM, -EMFILE.
+ */
+int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_root, int root_fd, int *fd,
+                   const struct stat *st, struct gfs_node **out) GFS_MUST_CHECK;
+
+/* Takes back lookups; frees the node when none is left. Virtual nodes stay. */
+void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lookups);
+
+/* Counts handles that are open for writing. */
+void gfs_node_add_writer(struct gfs_mount *mount, struct gfs_node *node, int difference);
+/* Handles open for writing through other nodes of the same backing. */
+unsigned gfs_node_other_writers(struct gfs_mount *mount, const struct gfs_node *node);
+/* Whether a view has the file open for writing through any of its nodes. */
+bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const struct stat *st);
+
+/*
+ * The file of st lost its last name: whatever node it has keeps a descriptor from now on, since
+ * nothing could open it again. fd is an O_PATH descriptor of it, duplicated when needed.
+ */
+void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd);
+
+/* The other nodes of the same file: at most `size` ids are written, the number that there are
+ * is returned. only_pages: only those for which the kernel may hold pages. */
+size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
+                         bool only_pages, uint64_t *ids, size_t size);
+
+/* Calls visit for every node of items, under the lock of its stripe: it must not block. */
+void gfs_nodes_visit(struct gfs_mount *mount, void (*visit)(void *context, struct gfs_node *node), void *context);
+void gfs_nodes_count(struct gfs_mount *mount, uint64_t *nodes, uint64_t *backings, uint64_t *descriptors);
+
+/*
+ * Names in the folder change, by this view. True when another view has changed names in it within
+ * the last two seconds: the folder is hot, and its names are not cached by anyone for a while.
+ */
+bool gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by);
+bool gfs_folder_hot(struct gfs_mount *mount, struct gfs_backing *folder);
+
+#endif

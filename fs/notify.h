@@ -1,0 +1,44 @@
+/*
+ * Coherence between views. What one view changes, the kernel must forget in the others, before
+ * the change is answered, so that the next call there sees it.
+ *
+ * Attributes are forgotten by a call from the handler itself; that takes no lock that a request
+ * could hold. Names and pages do: forgetting a name takes the folder's lock in the kernel, and two
+ * views that change the same folder would wait for each other for ever if their handlers did it.
+ * So names and pages go to the notifier's threads, and the handler waits for them with a
+ * deadline. It runs out only under contention, and then the folder is hot (node.h): while it is,
+ * its names are not cached at all, and there is nothing to forget.
+ */
+#ifndef GUILDFS_FS_NOTIFY_H
+#define GUILDFS_FS_NOTIFY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs/node.h"
+
+struct gfs_notifier;
+
+int gfs_notifier_new(struct gfs_notifier **out) GFS_MUST_CHECK;
+int gfs_notifier_start(struct gfs_mount *mount) GFS_MUST_CHECK;
+void gfs_notifier_stop(struct gfs_mount *mount);
+void gfs_notifier_free(struct gfs_notifier *notifier);
+
+/* The attributes of the file of st changed: views that show it by another node ask again. */
+void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const struct gfs_node *except);
+
+/* A name in the folder came, went, or stands for something else. second may be NULL. */
+void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second);
+
+/* Content changed from offset on, length bytes; 0: to the end. */
+void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backing, const struct gfs_node *except,
+                        off_t offset, off_t length);
+
+/* ---- when rights change; called by the refresher, not by requests ---- */
+
+/* Forget pages and attributes of a node; it may have gone meanwhile. */
+void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id);
+/* Forget a name, and everything that is cached below it. Waits for requests in the folder. */
+void gfs_notify_forget_name(struct gfs_mount *mount, uint64_t folder, const char *name);
+
+#endif

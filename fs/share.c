@@ -1,0 +1,73 @@
+#include "fs/share.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guildfs/item.h"
+
+int gfs_share_open(const struct gfs_share *share, int *fd) {
+    return gfs_open_share(share->node_path, share->path, fd);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+const struct gfs_share *gfs_share_nested_at(const struct gfs_snapshot *snapshot, const struct gfs_share *around,
+                                            const struct stat *st) {
+    size_t count = 0;
+    const struct gfs_share *const *nested = gfs_snapshot_nested(snapshot, around->id, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct stat root;
+        int fd = -1;
+        if (gfs_share_open(nested[i], &fd))
+            continue;
+        bool found = !fstat(fd, &root) && same_file(&root, st);
+        close(fd);
+        if (found)
+            return nested[i];
+    }
+    return NULL;
+}
+
+/* Whether the folder of st is met on the way from the share around down to the nested one. */
+static bool on_the_way(const struct gfs_share *around, const struct gfs_share *nested, const struct stat *st) {
+    size_t skip = strlen(around->path);
+    char *path = strdup(nested->path);
+    bool met = false;
+
+    if (!path || strncmp(path, around->path, skip) != 0) {
+        free(path);
+        return false;
+    }
+    for (char *end = path + skip; !met && *end;) {
+        end += *end == '/';
+        end += strcspn(end, "/");
+        char cut = *end;
+        *end = '\0';
+        struct gfs_share part = *nested;
+        struct stat found;
+        int fd = -1;
+        part.path = path;
+        if (!gfs_share_open(&part, &fd)) {
+            met = !fstat(fd, &found) && same_file(&found, st);
+            close(fd);
+        }
+        *end = cut;
+    }
+    free(path);
+    return met;
+}
+
+bool gfs_share_holds_nested(const struct gfs_snapshot *snapshot, const struct gfs_share *around,
+                            const struct stat *st) {
+    size_t count = 0;
+    const struct gfs_share *const *nested = gfs_snapshot_nested(snapshot, around->id, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (on_the_way(around, nested[i], st) || gfs_share_holds_nested(snapshot, nested[i], st))
+            return true;
+    return false;
+}

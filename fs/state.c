@@ -1,0 +1,65 @@
+#include <errno.h>
+#include <string.h>
+
+#include "fs/call.h"
+#include "fs/names.h"
+#include "fs/notify.h"
+#include "fs/ops/ops.h"
+#include "fs/quota.h"
+
+int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
+    int rc = gfs_nodes_new(&mount->nodes);
+    if (!rc)
+        rc = gfs_views_new(&mount->views);
+    if (!rc)
+        rc = gfs_notifier_new(&mount->notifier);
+    if (!rc)
+        rc = gfs_locks_new(&mount->locks);
+    if (!rc)
+        rc = gfs_quotas_new(&mount->quotas);
+    if (!rc)
+        rc = gfs_names_new(&mount->names);
+    if (!rc)
+        rc = gfs_views_set_root(mount);
+    if (rc) {
+        gfs_mount_tables_free(mount);
+        return gfs_error_set(err, -rc, "cannot prepare the mount: %s", strerror(-rc));
+    }
+    return 0;
+}
+
+int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) {
+    int rc = gfs_notifier_start(mount);
+    return rc ? gfs_error_set(err, -rc, "cannot start the notifier's threads: %s", strerror(-rc)) : 0;
+}
+
+void gfs_mount_stop(struct gfs_mount *mount) {
+    gfs_locks_stop(mount->locks);
+    gfs_notifier_stop(mount);
+}
+
+void gfs_mount_tables_free(struct gfs_mount *mount) {
+    gfs_names_free(mount->names);
+    gfs_quotas_free(mount->quotas);
+    gfs_locks_free(mount->locks);
+    gfs_notifier_free(mount->notifier);
+    gfs_nodes_free(mount->nodes);
+    gfs_views_free(mount->views);
+    mount->names = NULL;
+    mount->quotas = NULL;
+    mount->locks = NULL;
+    mount->notifier = NULL;
+    mount->nodes = NULL;
+    mount->views = NULL;
+}
+
+void gfs_mount_count(struct gfs_mount *mount, struct gfs_mount_counts *out) {
+    struct gfs_mount_counts counts = {
+        .views = gfs_views_count(mount),
+        .open_handles = mount->open_handles,
+        .requests = mount->requests,
+        .denied = mount->denied,
+    };
+    gfs_nodes_count(mount, &counts.nodes, &counts.backings, &counts.descriptors);
+    *out = counts;
+}

@@ -1,0 +1,80 @@
+/* What a mount says of itself. */
+#include "fs/control.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guildfs/clock.h"
+
+/* JSON is UTF-8; a path need not be. */
+static json_t *text(const char *value) {
+    json_t *exact = json_string(value);
+    if (exact)
+        return exact;
+    char *copy = strdup(value);
+    if (!copy)
+        return NULL;
+    for (char *byte = copy; *byte; byte++) {
+        if ((unsigned char)*byte >= 0x80)
+            *byte = '?';
+    }
+    json_t *approximate = json_string(copy);
+    free(copy);
+    return approximate;
+}
+
+/* RFC 3339, to the millisecond; null for a time that has not come. */
+static json_t *moment(int64_t ns) {
+    time_t seconds = (time_t)(ns / GFS_NS_PER_S);
+    struct tm parts;
+    char whole[32], shown[48];
+    if (ns <= 0 || !gmtime_r(&seconds, &parts) || strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
+        return json_null();
+    snprintf(shown, sizeof shown, "%s.%03dZ", whole, (int)(ns % GFS_NS_PER_S / (GFS_NS_PER_S / 1000)));
+    return json_string(shown);
+}
+
+static json_t *number(uint64_t value) {
+    return json_integer((json_int_t)value);
+}
+
+static void add_authority(json_t *object, const struct gfs_authority_status *status) {
+    json_object_set_new(object, "generation", number(status->generation));
+    json_object_set_new(object, "loaded", moment(status->loaded_ns));
+    json_object_set_new(object, "last_read", moment(status->last_read_ns));
+    json_object_set_new(object, "stale", json_boolean(status->stale));
+    json_object_set_new(object, "problem", text(status->problem));
+}
+
+static void add_counts(json_t *object, const struct gfs_mount_counts *counts) {
+    json_object_set_new(object, "views", number(counts->views));
+    json_object_set_new(object, "nodes", number(counts->nodes));
+    json_object_set_new(object, "backings", number(counts->backings));
+    json_object_set_new(object, "descriptors", number(counts->descriptors));
+    json_object_set_new(object, "open_handles", number(counts->open_handles));
+    json_object_set_new(object, "requests", number(counts->requests));
+    json_object_set_new(object, "denied", number(counts->denied));
+}
+
+char *gfs_control_describe(struct gfs_mount *mount) {
+    struct gfs_authority_status status = {.generation = 0};
+    struct gfs_mount_counts counts = {.views = 0};
+    json_t *object = json_object();
+    if (!object)
+        return NULL;
+    gfs_authority_status(mount->authority, &status);
+    gfs_mount_count(mount, &counts);
+    json_object_set_new(object, "version", json_string(GUILDFS_VERSION));
+    json_object_set_new(object, "pid", json_integer(getpid()));
+    json_object_set_new(object, "store", text(mount->options.store));
+    json_object_set_new(object, "mountpoint", text(mount->options.mountpoint));
+    json_object_set_new(object, "user", mount->options.user ? text(mount->options.user) : json_null());
+    add_authority(object, &status);
+    add_counts(object, &counts);
+    char *line = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return line;
+}
