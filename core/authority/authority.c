@@ -153,14 +153,15 @@ void gfs_authority_reclaim(struct gfs_authority *authority) {
 static void swap(struct gfs_authority *authority, struct gfs_snapshot *after) {
     struct gfs_snapshot *before = atomic_exchange_explicit(&authority->current, after, memory_order_seq_cst);
     atomic_store(&authority->next_end_ns, gfs_snapshot_next_end(after, after->loaded_ns));
+    if (before != NULL && authority->options.changed != NULL)
+        authority->options.changed(authority->options.context, before, after);
+    /* Only now: who waits for a generation waits until what it took away has been taken back. */
     pthread_mutex_lock(&authority->status_lock);
     authority->status.generation = after->generation;
     authority->status.loaded_ns = after->loaded_ns;
     pthread_mutex_unlock(&authority->status_lock);
     if (before == NULL)
         return;
-    if (authority->options.changed != NULL)
-        authority->options.changed(authority->options.context, before, after);
     before->next_retired = authority->retired;
     authority->retired = before;
     gfs_authority_reclaim(authority);

@@ -5,6 +5,7 @@ const struct cli_option cli_global_options[] = {
     {"store", "DIR", "the store (default: $GUILDFS_STORE, else /var/lib/guildfs)"},
     {"json", NULL, "answer, and report errors, as JSON"},
     {"as", "USER", "act as this person; only root may act as the system administrator"},
+    {"wait", NULL, "end only when every mount on this host has the change in force, and say how long it took"},
     {"help", NULL, "print help"},
     {"version", NULL, "print the version (before the command)"},
     {0},

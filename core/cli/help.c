@@ -34,7 +34,7 @@ static void print_summary(const struct cli_command *command) {
 }
 
 void cli_help_all(void) {
-    printf("Usage: guildfs [--store DIR] [--json] [--as USER] COMMAND ...\n\n"
+    printf("Usage: guildfs [--store DIR] [--json] [--as USER] [--wait] COMMAND ...\n\n"
            "Shared directories with content permissions.\n\nCommands:\n");
     for (size_t i = 0; i < cli_command_count; i++)
         print_summary(&cli_commands[i]);

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "core/cli/cli.h"
+#include "core/cli/wait.h"
 
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "");
@@ -12,5 +13,8 @@ int main(int argc, char **argv) {
     enum gfs_exit exit_code;
     if (!cli_parse(argc, argv, &call, &exit_code))
         return (int)exit_code;
-    return (int)call.command->run(&call);
+    exit_code = call.command->run(&call);
+    if (exit_code == GFS_EXIT_DONE && cli_option(&call, "wait"))
+        exit_code = cli_wait(&call);
+    return (int)exit_code;
 }

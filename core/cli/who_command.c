@@ -37,6 +37,8 @@ static json_t *everybody(const struct gfs_snapshot *snapshot, const struct gfs_s
         const struct gfs_user *user = gfs_snapshot_user_at(snapshot, i);
         const struct gfs_rights *rights = gfs_snapshot_rights(snapshot, user->id, now_ns);
         gfs_perms perms = rights ? gfs_rights_on(rights, share->id) : 0;
+        if (share->archived)
+            perms &= GFS_VIEW | GFS_DOWNLOAD; /* what counts of them there */
         if (perms)
             json_array_append_new(list, describe(snapshot, user, share, perms));
     }

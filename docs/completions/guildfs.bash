@@ -26,7 +26,7 @@ _guildfs_options() {
     'mount') echo ' -o -f' ;;
     'umount') echo ' --lazy' ;;
     esac
-    echo ' --store --json --as --help --version'
+    echo ' --store --json --as --wait --help --version'
 }
 _guildfs_value() {
     case "$2" in

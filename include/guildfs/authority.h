@@ -46,7 +46,7 @@ void gfs_authority_leave(struct gfs_authority *authority, const struct gfs_snaps
 
 /* For `status`. */
 struct gfs_authority_status {
-    uint64_t generation;
+    uint64_t generation;   /* in force: changed() has returned for it */
     int64_t loaded_ns;    /* when the current snapshot was loaded, wall clock */
     int64_t last_read_ns; /* when the store last answered, wall clock */
     bool stale;           /* refusing everything */
