@@ -12,9 +12,9 @@
 
 /* Inode numbers of two filesystems must not look like one file, so the device is mixed in. Bit 63
  * is left to virtual nodes. */
-static ino_t shown_inode(const struct gfs_target *target) {
-    uint64_t device = (uint64_t)target->st.st_dev;
-    return (target->st.st_ino ^ (device * 0x9e3779b97f4a7c15ULL << 40)) & ~(1ULL << 63);
+ino_t gfs_attr_inode(const struct stat *on, ino_t inode) {
+    uint64_t device = (uint64_t)on->st_dev;
+    return (inode ^ (device * 0x9e3779b97f4a7c15ULL << 40)) & ~(1ULL << 63);
 }
 
 static mode_t shown_mode(const struct gfs_target *target) {
@@ -42,7 +42,7 @@ void gfs_attr_show(struct gfs_call *call, struct gfs_target *target, struct stat
     if (gfs_guard_bits_need_record(target))
         gfs_target_read_upload(call, target);
     *out = target->st;
-    out->st_ino = shown_inode(target);
+    out->st_ino = gfs_attr_inode(&target->st, target->st.st_ino);
     out->st_mode = shown_mode(target);
     out->st_uid = atomic_load(&view->uid);
     out->st_gid = atomic_load(&view->gid);

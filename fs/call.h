@@ -6,6 +6,7 @@
 #define GUILDFS_FS_CALL_H
 
 #define FUSE_USE_VERSION 317
+#include <errno.h>
 #include <fuse_lowlevel.h>
 
 #include "fs/mount.h"
@@ -83,6 +84,8 @@ bool gfs_call_begin(struct gfs_call *call, fuse_req_t req); /* false: it has bee
 void gfs_call_end(struct gfs_call *call);
 
 /* attr.c: how an item shows. */
+/* The number that an inode on the same filesystem as `on` has in views. */
+ino_t gfs_attr_inode(const struct stat *on, ino_t inode);
 void gfs_attr_show(struct gfs_call *call, struct gfs_target *target, struct stat *out);
 /* How long the kernel may keep what it is told of the item, in seconds. */
 double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target);
@@ -95,8 +98,13 @@ static inline struct gfs_handle *gfs_handle_of(const struct fuse_file_info *fi) 
     return fi ? (struct gfs_handle *)(uintptr_t)fi->fh : NULL;
 }
 
+/* A backing filesystem's ENOSYS would make the kernel never ask again, for anybody. */
+static inline void gfs_reply_status(fuse_req_t req, int negative_errno) {
+    fuse_reply_err(req, negative_errno == -ENOSYS ? EOPNOTSUPP : -negative_errno);
+}
+
 static inline void gfs_reply_error(struct gfs_call *call, int negative_errno) {
-    fuse_reply_err(call->req, -negative_errno);
+    gfs_reply_status(call->req, negative_errno);
 }
 
 #endif

@@ -14,6 +14,7 @@ struct change {
     struct gfs_mount *mount;
     const struct gfs_snapshot *before, *after;
     int64_t before_ns, now_ns; /* at which each of the two is asked: what has ended between them counts as lost */
+    struct gfs_notices *notices; /* of names */
     bool any_tree;
 };
 
@@ -21,7 +22,7 @@ struct change {
 
 static void forget_in(struct change *change, const struct gfs_node *folder, const char *name) {
     if (folder)
-        gfs_notify_forget_name(change->mount, gfs_node_id(folder), name);
+        gfs_notify_forget_name(change->mount, change->notices, folder, name);
 }
 
 static gfs_id group_of(const struct gfs_place *place) {
@@ -177,10 +178,12 @@ void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const s
                             .before = before,
                             .after = after,
                             .before_ns = gfs_snapshot_loaded_ns(before),
-                            .now_ns = gfs_now_ns()};
+                            .now_ns = gfs_now_ns(),
+                            .notices = gfs_notices_begin()};
     struct ids ids = {0};
 
     gfs_views_visit(change.mount, compare_view, &change);
+    gfs_notices_end(change.mount, change.notices);
     if (!change.any_tree)
         return;
     gfs_nodes_visit(change.mount, collect, &ids);

@@ -348,10 +348,6 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const c
 
     if (!begin_item(&call, req, id, changexattr_op(name, GFS_OP_SETXATTR), &target))
         return;
-    struct gfs_node *node = target.node;
-    const struct stat st = target.st;
-    struct gfs_mount *mount = call.mount;
-    gfs_notify_attributes(mount, &st, node); /* before the reply, which may be the node's last moment */
     gfs_op_setxattr(&call, &target, name, value, size, flags);
     end_item(&call, &target);
 }
@@ -362,7 +358,6 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name) {
 
     if (!begin_item(&call, req, id, changexattr_op(name, GFS_OP_REMOVEXATTR), &target))
         return;
-    gfs_notify_attributes(call.mount, &target.st, target.node);
     gfs_op_removexattr(&call, &target, name);
     end_item(&call, &target);
 }

@@ -10,6 +10,7 @@
 
 #include "fs/dispatch.h"
 #include "fs/ops/ops.h"
+#include "guildfs/clock.h"
 
 void gfs_on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     struct gfs_call call;
@@ -75,12 +76,14 @@ void gfs_on_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, 
     gfs_call_end(&call);
 }
 
+/* Never refused, as RELEASE is not: close(2) would fail, and the locks would stay. Only a new time
+ * for the upload needs the policy. */
 void gfs_on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
-    struct gfs_call call;
+    struct gfs_mount *mount = fuse_req_userdata(req);
+    struct gfs_call call = {.req = req, .mount = mount, .now_ns = gfs_now_ns()};
 
     (void)id;
-    if (!gfs_call_begin(&call, req))
-        return;
+    call.snapshot = gfs_authority_enter(mount->authority);
     gfs_op_flush(&call, gfs_handle_of(fi), fi->lock_owner);
     gfs_call_end(&call);
 }
@@ -97,7 +100,7 @@ void gfs_on_fsync(fuse_req_t req, fuse_ino_t id, int only_data, struct fuse_file
 
     (void)id;
     int rc = only_data ? fdatasync(handle->fd) : fsync(handle->fd);
-    fuse_reply_err(req, rc ? errno : 0);
+    gfs_reply_status(req, rc ? -errno : 0);
 }
 
 void gfs_on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length, struct fuse_file_info *fi) {
@@ -137,6 +140,8 @@ void gfs_on_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, s
 static int guard_handle_or_item(struct gfs_call *call, struct gfs_handle *handle, bool write, enum gfs_op op) {
     struct gfs_target target;
 
+    if (!handle)
+        return -EBADF;
     if ((write ? handle->writes : handle->reads) && !gfs_guard_handle(call, handle, write))
         return 0;
     int rc = gfs_target_node(call, handle->node, &target);
@@ -159,7 +164,7 @@ void gfs_on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence, struc
     if (rc)
         gfs_reply_error(&call, rc);
     else if (found < 0)
-        fuse_reply_err(req, errno);
+        gfs_reply_error(&call, -errno);
     else
         fuse_reply_lseek(req, found);
     gfs_call_end(&call);
@@ -275,5 +280,5 @@ void gfs_on_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 void gfs_on_fsyncdir(fuse_req_t req, fuse_ino_t id, int only_data, struct fuse_file_info *fi) {
     (void)id;
     int rc = gfs_op_fsyncdir(folder_handle_of(fi), only_data);
-    fuse_reply_err(req, -rc);
+    gfs_reply_status(req, rc);
 }

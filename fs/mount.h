@@ -5,7 +5,8 @@
  *
  * Lock order (a thread that holds one may take only those below it):
  *   1. folder locks   names.c     one per folder being changed, in the order of their addresses
- *   2. size locks     quota.c     one per file whose size changes, in shares with a quota
+ *   2. size locks     quota.c     one per file whose size changes, in shares with a quota; below
+ *                                 them quota.c's own lock of its table
  *   3. lock table     ops/lock.c
  *   4. node stripes   node.c      the inode table, 64 stripes by (device, inode)
  *   5. view table     view.c
@@ -52,6 +53,7 @@ struct gfs_mount {
     struct gfs_names *names;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t requests, denied, open_handles;
+    _Atomic unsigned hashing; /* requests that read a whole file for its checksum */
 };
 
 /*

@@ -218,6 +218,22 @@ static int open_handle(struct gfs_nodes *nodes, const struct gfs_backing *backin
     return 0;
 }
 
+/* With the stripe locked: takes a backing out of the table that nobody names or uses any more; the
+ * caller frees it. Its descriptor, to be closed outside the lock, or -1. */
+static int take_out(struct stripe *stripe, struct gfs_backing *backing) {
+    struct gfs_backing **link = bucket_of(stripe, backing->device, backing->inode);
+
+    while (*link != backing)
+        link = &(*link)->next_in_bucket;
+    *link = backing->next_in_bucket;
+    stripe->backing_count--;
+    if (backing->newer || backing->older || stripe->newest == backing)
+        lru_remove(stripe, backing);
+    if (backing->descriptor >= 0)
+        stripe->descriptors--;
+    return backing->descriptor;
+}
+
 int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *fd) {
     struct stripe *stripe = stripe_of_backing(mount, backing);
     int opened = -1;
@@ -253,13 +269,20 @@ int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *f
 
 void gfs_backing_put(struct gfs_mount *mount, struct gfs_backing *backing) {
     struct stripe *stripe = stripe_of_backing(mount, backing);
+    int old = -1;
 
     pthread_mutex_lock(&stripe->lock);
-    backing->pins--;
-    if (may_evict(backing))
-        lru_add(stripe, backing);
-    int old = evict(mount->nodes, stripe);
+    bool last = --backing->pins == 0 && !backing->nodes;
+    if (last) {
+        old = take_out(stripe, backing);
+    } else {
+        if (may_evict(backing))
+            lru_add(stripe, backing);
+        old = evict(mount->nodes, stripe);
+    }
     pthread_mutex_unlock(&stripe->lock);
+    if (last)
+        free(backing);
     if (old >= 0)
         close(old);
 }
@@ -317,15 +340,6 @@ static struct gfs_backing *add_backing(struct stripe *stripe, const struct gfs_b
     return backing;
 }
 
-static void remove_backing(struct stripe *stripe, struct gfs_backing *backing) {
-    struct gfs_backing **link = bucket_of(stripe, backing->device, backing->inode);
-
-    while (*link != backing)
-        link = &(*link)->next_in_bucket;
-    *link = backing->next_in_bucket;
-    stripe->backing_count--;
-}
-
 static struct gfs_node *find_node(const struct gfs_backing *backing, const struct gfs_tree *tree, bool share_root) {
     struct gfs_node *node = backing->nodes;
 
@@ -351,20 +365,26 @@ static struct gfs_node *add_node(struct stripe *stripe, struct gfs_backing *back
     return node;
 }
 
-static int make_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing *key) {
-    const struct device *device = learn_device(mount->nodes, st->st_dev, root_fd);
+static int name_handle(int fd, struct gfs_backing *key) {
     union handle handle = {.header.handle_bytes = GFS_HANDLE_BYTES};
     int mount_id = 0;
 
-    *key = (struct gfs_backing){.device = st->st_dev, .inode = st->st_ino, .handle_type = -1, .descriptor = -1};
-    if (!device || device->fd < 0)
-        return 0;
     if (name_to_handle_at(fd, "", &handle.header, &mount_id, AT_EMPTY_PATH))
-        return errno == EOVERFLOW || errno == EOPNOTSUPP ? 0 : -errno;
+        return -errno;
     key->handle_type = handle.header.handle_type;
     key->handle_size = (uint8_t)handle.header.handle_bytes;
     memcpy(key->handle, handle.header.f_handle, handle.header.handle_bytes);
     return 0;
+}
+
+static int make_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing *key) {
+    const struct device *device = learn_device(mount->nodes, st->st_dev, root_fd);
+
+    *key = (struct gfs_backing){.device = st->st_dev, .inode = st->st_ino, .handle_type = -1, .descriptor = -1};
+    if (!device || device->fd < 0)
+        return 0;
+    int rc = name_handle(fd, key);
+    return rc == -EOVERFLOW || rc == -EOPNOTSUPP ? 0 : rc;
 }
 
 int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_root, int root_fd, int *fd,
@@ -395,7 +415,7 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_ro
             old = evict(mount->nodes, stripe);
         }
     } else if (backing && made) {
-        remove_backing(stripe, backing);
+        old = take_out(stripe, backing);
         free(backing);
     }
     pthread_mutex_unlock(&stripe->lock);
@@ -423,17 +443,11 @@ void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lo
             link = &(*link)->next_of_backing;
         *link = node->next_of_backing;
         stripe->node_count--;
-        last = !backing->nodes;
+        last = !backing->nodes && !backing->pins; /* else it goes with the last pin */
     }
     bool gone = node->lookups == 0;
-    if (last) {
-        if (may_evict(backing))
-            lru_remove(stripe, backing);
-        fd = backing->descriptor;
-        if (fd >= 0)
-            stripe->descriptors--;
-        remove_backing(stripe, backing);
-    }
+    if (last)
+        fd = take_out(stripe, backing);
     pthread_mutex_unlock(&stripe->lock);
     if (gone)
         free(node);
@@ -479,12 +493,15 @@ bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const
 
 void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd) {
     struct stripe *stripe = stripe_of(mount, st->st_dev, st->st_ino);
+    struct gfs_backing key = {.device = st->st_dev, .inode = st->st_ino};
 
+    /* A backing of the same number may be of a file that is long gone: the handle tells. Without
+     * handles every backing has its descriptor already. */
+    if (find_device(mount->nodes, st->st_dev) == NULL || name_handle(fd, &key))
+        return;
     pthread_mutex_lock(&stripe->lock);
-    struct gfs_backing *backing = *bucket_of(stripe, st->st_dev, st->st_ino);
-    for (; backing; backing = backing->next_in_bucket) {
-        if (backing->device != st->st_dev || backing->inode != st->st_ino)
-            continue;
+    struct gfs_backing *backing = find_backing(stripe, &key);
+    if (backing && !backing->keep) {
         if (may_evict(backing))
             lru_remove(stripe, backing);
         if (backing->descriptor < 0) {
@@ -496,8 +513,24 @@ void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd) {
     pthread_mutex_unlock(&stripe->lock);
 }
 
+void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd) {
+    struct stripe *stripe = stripe_of(mount, st->st_dev, st->st_ino);
+    struct gfs_backing key = {.device = st->st_dev, .inode = st->st_ino};
+
+    if (name_handle(fd, &key))
+        return;
+    pthread_mutex_lock(&stripe->lock);
+    struct gfs_backing *backing = find_backing(stripe, &key);
+    if (backing && backing->keep && backing->handle_type >= 0) {
+        backing->keep = false;
+        if (may_evict(backing))
+            lru_add(stripe, backing);
+    }
+    pthread_mutex_unlock(&stripe->lock);
+}
+
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
-                         bool only_pages, uint64_t *ids, size_t size) {
+                         bool only_pages, struct gfs_sibling *siblings, size_t size) {
     struct stripe *stripe = stripe_of(mount, device, inode);
     size_t count = 0;
 
@@ -510,7 +543,7 @@ size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inod
             if (node == except || (only_pages && !node->pages))
                 continue;
             if (count < size)
-                ids[count] = gfs_node_id(node);
+                siblings[count] = (struct gfs_sibling){.id = gfs_node_id(node), .view = node->view};
             count++;
         }
     }

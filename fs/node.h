@@ -3,9 +3,10 @@
  *
  * Who owns a node: the kernel, by its lookup count. A node lives while `lookups` > 0. A request
  * may use the nodes that it names without further ado, because the kernel keeps its reference
- * until the request is answered; after the reply the node may be gone. Every reply that carries
- * an entry (lookup, create, mkdir, readdirplus ...) adds one to the count before it is sent, and
- * takes it back when sending fails.
+ * until the request is answered; after the reply the node may be gone. Its backing stays as long
+ * as somebody has it pinned (gfs_backing_get), so that a target may be put after the reply. Every
+ * reply that carries an entry (lookup, create, mkdir, readdirplus ...) adds one to the count before
+ * it is sent, and takes it back when sending fails.
  *
  * The kernel's caches belong to nodes. So that nothing cached for one view shows in another, a
  * node belongs to one tree, and a tree to one view.
@@ -93,11 +94,17 @@ bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const
  * nothing could open it again. fd is an O_PATH descriptor of it, duplicated when needed.
  */
 void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd);
+/* A file without a name got its first one: its descriptor is one of the cache again. */
+void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd);
 
-/* The other nodes of the same file: at most `size` ids are written, the number that there are
- * is returned. only_pages: only those for which the kernel may hold pages. */
+/* The other nodes of the same file: at most `size` are written, the number that there are is
+ * returned. only_pages: only those for which the kernel may hold pages. */
+struct gfs_sibling {
+    uint64_t id;
+    struct gfs_view *view;
+};
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
-                         bool only_pages, uint64_t *ids, size_t size);
+                         bool only_pages, struct gfs_sibling *siblings, size_t size);
 
 /* Calls visit for every node of items, under the lock of its stripe: it must not block. */
 void gfs_nodes_visit(struct gfs_mount *mount, void (*visit)(void *context, struct gfs_node *node), void *context);

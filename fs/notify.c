@@ -10,21 +10,24 @@
 #include "guildfs/clock.h"
 #include "guildfs/log.h"
 
-enum { THREADS = 2, SIBLINGS_AT_ONCE = 64 };
+enum { THREADS = 2, THREADS_MAX = 32, SIBLINGS_AT_ONCE = 64, HELD_UP_NOTICES_MAX = 256 };
 /* A folder that only one view changes cannot contend: there the wait ends when the notice is
  * through. In a hot one nothing is cached that the notice could not also miss by. */
-static const int64_t WAIT_NS = 100000000, HOT_WAIT_NS = 2000000;
+static const int64_t WAIT_NS = 100000000, HOT_WAIT_NS = 2000000, POLICY_WAIT_NS = 500000000;
+/* After this a view counts as held up. */
+static const int64_t HELD_UP_NS = 50000000;
 
-/* A handler that waits, and its notices that are not done. Freed by whoever is last. */
-struct wait {
-    unsigned notices;
+/* Somebody who waits, and the notices that are not done. Freed by whoever is last. */
+struct gfs_notices {
+    unsigned left;
     bool abandoned;
     pthread_cond_t done;
 };
 
 struct notice {
     struct notice *next;
-    struct wait *wait;
+    struct gfs_notices *notices; /* NULL: nobody waits */
+    struct gfs_view *view;
     uint64_t node;
     off_t offset, length; /* of the pages, when there is no name */
     char name[];          /* "": pages */
@@ -34,8 +37,9 @@ struct gfs_notifier {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct notice *first, **last;
-    pthread_t threads[THREADS];
-    unsigned running;
+    pthread_t threads[THREADS_MAX];
+    unsigned running, busy;
+    int64_t busy_since_ns; /* when the last idle thread took a notice, or a busy one its next */
     bool stopping;
 };
 
@@ -50,27 +54,55 @@ int gfs_notifier_new(struct gfs_notifier **out) {
     return 0;
 }
 
+/* With the lock held. Frees the notice. */
+static void finish(struct notice *notice) {
+    struct gfs_notices *notices = notice->notices;
+
+    notice->view->notices--;
+    free(notice);
+    if (!notices || --notices->left)
+        return;
+    if (notices->abandoned) {
+        pthread_cond_destroy(&notices->done);
+        free(notices);
+    } else {
+        pthread_cond_signal(&notices->done);
+    }
+}
+
 void gfs_notifier_free(struct gfs_notifier *notifier) {
     if (!notifier)
         return;
+    for (struct notice *notice = notifier->first, *next; notice; notice = next) {
+        next = notice->next;
+        finish(notice);
+    }
     pthread_cond_destroy(&notifier->work);
     pthread_mutex_destroy(&notifier->lock);
     free(notifier);
 }
 
-/* With the lock held. */
-static void finish(struct notice *notice) {
-    struct wait *wait = notice->wait;
+/* With the lock held: the oldest notice to a view that is not being told another one. */
+static struct notice *take(struct gfs_notifier *notifier) {
+    struct notice **link = &notifier->first;
 
-    free(notice);
-    if (--wait->notices)
-        return;
-    if (wait->abandoned) {
-        pthread_cond_destroy(&wait->done);
-        free(wait);
-    } else {
-        pthread_cond_signal(&wait->done);
-    }
+    while (*link && (*link)->view->told_since_ns)
+        link = &(*link)->next;
+    struct notice *notice = *link;
+    if (!notice)
+        return NULL;
+    *link = notice->next;
+    if (!*link)
+        notifier->last = link;
+    return notice;
+}
+
+static void tell(struct gfs_mount *mount, const struct notice *notice) {
+    /* A node that has gone meanwhile is -ENOENT here, and there is nothing to do. */
+    if (*notice->name)
+        fuse_lowlevel_notify_inval_entry(mount->session, notice->node, notice->name, strlen(notice->name));
+    else
+        fuse_lowlevel_notify_inval_inode(mount->session, notice->node, notice->offset, notice->length);
 }
 
 static void *serve(void *context) {
@@ -79,37 +111,45 @@ static void *serve(void *context) {
 
     pthread_mutex_lock(&notifier->lock);
     for (;;) {
-        while (!notifier->first && !notifier->stopping)
-            pthread_cond_wait(&notifier->work, &notifier->lock);
-        struct notice *notice = notifier->first;
-        if (!notice)
+        struct notice *notice = take(notifier);
+        if (!notice && notifier->stopping)
             break;
-        notifier->first = notice->next;
-        if (!notifier->first)
-            notifier->last = &notifier->first;
+        if (!notice) {
+            pthread_cond_wait(&notifier->work, &notifier->lock);
+            continue;
+        }
+        notifier->busy++;
+        notifier->busy_since_ns = notice->view->told_since_ns = gfs_monotonic_ns();
         pthread_mutex_unlock(&notifier->lock);
-        /* A node that has gone meanwhile is -ENOENT here, and there is nothing to do. */
-        if (*notice->name)
-            fuse_lowlevel_notify_inval_entry(mount->session, notice->node, notice->name, strlen(notice->name));
-        else
-            fuse_lowlevel_notify_inval_inode(mount->session, notice->node, notice->offset, notice->length);
+        tell(mount, notice);
         pthread_mutex_lock(&notifier->lock);
+        notifier->busy--;
+        notice->view->told_since_ns = 0;
         finish(notice);
     }
     pthread_mutex_unlock(&notifier->lock);
     return NULL;
 }
 
+/* With the lock held. */
+static int add_thread(struct gfs_mount *mount) {
+    struct gfs_notifier *notifier = mount->notifier;
+    int rc = pthread_create(&notifier->threads[notifier->running], NULL, serve, mount);
+
+    if (!rc)
+        notifier->running++;
+    return -rc;
+}
+
 int gfs_notifier_start(struct gfs_mount *mount) {
     struct gfs_notifier *notifier = mount->notifier;
+    int rc = 0;
 
-    while (notifier->running < THREADS) {
-        int rc = pthread_create(&notifier->threads[notifier->running], NULL, serve, mount);
-        if (rc)
-            return -rc;
-        notifier->running++;
-    }
-    return 0;
+    pthread_mutex_lock(&notifier->lock);
+    while (!rc && notifier->running < THREADS)
+        rc = add_thread(mount);
+    pthread_mutex_unlock(&notifier->lock);
+    return rc;
 }
 
 void gfs_notifier_stop(struct gfs_mount *mount) {
@@ -125,74 +165,107 @@ void gfs_notifier_stop(struct gfs_mount *mount) {
 
 /* ---- a handler's notices ---- */
 
-static struct wait *new_wait(void) {
-    struct wait *wait = calloc(1, sizeof *wait);
+struct gfs_notices *gfs_notices_begin(void) {
+    struct gfs_notices *notices = calloc(1, sizeof *notices);
     pthread_condattr_t monotonic;
 
-    if (!wait)
+    if (!notices)
         return NULL;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&wait->done, &monotonic);
+    pthread_cond_init(&notices->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    return wait;
+    return notices;
 }
 
-static void send_notice(struct gfs_notifier *notifier, struct wait *wait, uint64_t node, const char *name, off_t offset,
-                        off_t length) {
+/* With the lock held. When all threads are held up, another one takes over. */
+static void relieve(struct gfs_mount *mount, int64_t now_ns) {
+    struct gfs_notifier *notifier = mount->notifier;
+
+    if (notifier->busy == notifier->running && notifier->running > 0 && notifier->running < THREADS_MAX &&
+        now_ns - notifier->busy_since_ns > HELD_UP_NS && add_thread(mount))
+        gfs_log(GFS_LOG_WARNING, "notifier-held-up", "threads=%u", notifier->running);
+}
+
+/* With the lock held. Nobody waits for a view that is held up, and it is not told everything: the
+ * timeouts of its caches remain. False when the notice was not taken. */
+static bool enqueue(struct gfs_mount *mount, struct notice *notice) {
+    struct gfs_notifier *notifier = mount->notifier;
+    struct gfs_view *view = notice->view;
+    int64_t now_ns = gfs_monotonic_ns();
+    bool held_up = view->told_since_ns && now_ns - view->told_since_ns > HELD_UP_NS;
+
+    relieve(mount, now_ns);
+    if (notifier->stopping || (held_up && view->notices >= HELD_UP_NOTICES_MAX))
+        return false;
+    if (held_up)
+        notice->notices = NULL;
+    if (notice->notices)
+        notice->notices->left++;
+    view->notices++;
+    *notifier->last = notice;
+    notifier->last = &notice->next;
+    pthread_cond_signal(&notifier->work);
+    return true;
+}
+
+static void send_notice(struct gfs_mount *mount, struct gfs_notices *notices, struct gfs_sibling to, const char *name,
+                        off_t offset, off_t length) {
     size_t size = strlen(name) + 1;
     struct notice *notice = malloc(sizeof *notice + size);
 
     if (!notice)
         return; /* the timeouts of the caches remain */
-    *notice = (struct notice){.wait = wait, .node = node, .offset = offset, .length = length};
+    *notice =
+        (struct notice){.notices = notices, .view = to.view, .node = to.id, .offset = offset, .length = length};
     memcpy(notice->name, name, size);
-    pthread_mutex_lock(&notifier->lock);
-    if (notifier->stopping) {
-        pthread_mutex_unlock(&notifier->lock);
+    pthread_mutex_lock(&mount->notifier->lock);
+    bool taken = enqueue(mount, notice);
+    pthread_mutex_unlock(&mount->notifier->lock);
+    if (!taken)
         free(notice);
-        return;
-    }
-    wait->notices++;
-    *notifier->last = notice;
-    notifier->last = &notice->next;
-    pthread_cond_signal(&notifier->work);
-    pthread_mutex_unlock(&notifier->lock);
 }
 
-static void wait_for(struct gfs_notifier *notifier, struct wait *wait, int64_t limit_ns) {
+static void wait_for(struct gfs_notifier *notifier, struct gfs_notices *notices, int64_t limit_ns) {
     int64_t deadline_ns = gfs_monotonic_ns() + limit_ns;
     const struct timespec deadline = {.tv_sec = deadline_ns / GFS_NS_PER_S, .tv_nsec = deadline_ns % GFS_NS_PER_S};
 
+    if (!notices)
+        return;
     pthread_mutex_lock(&notifier->lock);
-    while (wait->notices && !pthread_cond_timedwait(&wait->done, &notifier->lock, &deadline))
+    while (notices->left && !pthread_cond_timedwait(&notices->done, &notifier->lock, &deadline))
         ;
-    bool done = !wait->notices;
-    wait->abandoned = true;
+    bool done = !notices->left;
+    notices->abandoned = true;
     pthread_mutex_unlock(&notifier->lock);
     if (done) {
-        pthread_cond_destroy(&wait->done);
-        free(wait);
+        pthread_cond_destroy(&notices->done);
+        free(notices);
     }
 }
 
+void gfs_notices_end(struct gfs_mount *mount, struct gfs_notices *notices) {
+    wait_for(mount->notifier, notices, POLICY_WAIT_NS);
+}
+
 /* The other nodes of a file. Lent: `space` when it is large enough, else memory to be freed. */
-static uint64_t *siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
-                          bool only_pages, uint64_t space[static SIBLINGS_AT_ONCE], size_t *count) {
+static struct gfs_sibling *siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode,
+                                    const struct gfs_node *except, bool only_pages,
+                                    struct gfs_sibling space[static SIBLINGS_AT_ONCE], size_t *count) {
     size_t size = SIBLINGS_AT_ONCE;
-    uint64_t *ids = space;
+    struct gfs_sibling *all = space;
 
     for (;;) {
-        size_t there_are = gfs_node_siblings(mount, device, inode, except, only_pages, ids, size);
+        size_t there_are = gfs_node_siblings(mount, device, inode, except, only_pages, all, size);
         if (there_are <= size) {
             *count = there_are;
-            return ids;
+            return all;
         }
-        if (ids != space)
-            free(ids);
+        if (all != space)
+            free(all);
         size = there_are + SIBLINGS_AT_ONCE;
-        ids = malloc(size * sizeof *ids);
-        if (!ids) {
+        all = malloc(size * sizeof *all);
+        if (!all) {
             *count = 0;
             return space;
         }
@@ -200,55 +273,55 @@ static uint64_t *siblings(struct gfs_mount *mount, uint64_t device, uint64_t ino
 }
 
 void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const struct gfs_node *except) {
-    uint64_t space[SIBLINGS_AT_ONCE];
+    struct gfs_sibling space[SIBLINGS_AT_ONCE];
     size_t count = 0;
-    uint64_t *ids = siblings(mount, st->st_dev, st->st_ino, except, false, space, &count);
+    struct gfs_sibling *all = siblings(mount, st->st_dev, st->st_ino, except, false, space, &count);
 
     for (size_t i = 0; i < count; i++)
-        fuse_lowlevel_notify_inval_inode(mount->session, ids[i], -1, 0);
-    if (ids != space)
-        free(ids);
+        fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
+    if (all != space)
+        free(all);
 }
 
 void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second) {
-    uint64_t space[SIBLINGS_AT_ONCE];
+    struct gfs_sibling space[SIBLINGS_AT_ONCE];
     size_t count = 0;
     bool hot = gfs_folder_changed(mount, folder->backing, folder->view);
-    uint64_t *ids = siblings(mount, folder->backing->device, folder->backing->inode, folder, false, space, &count);
-    struct wait *wait = count ? new_wait() : NULL;
+    struct gfs_sibling *all =
+        siblings(mount, folder->backing->device, folder->backing->inode, folder, false, space, &count);
+    struct gfs_notices *notices = count ? gfs_notices_begin() : NULL;
 
     for (size_t i = 0; i < count; i++)
-        fuse_lowlevel_notify_inval_inode(mount->session, ids[i], -1, 0);
-    for (size_t i = 0; wait && i < count; i++) {
-        send_notice(mount->notifier, wait, ids[i], name, 0, 0);
+        fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
+    for (size_t i = 0; i < count; i++) {
+        send_notice(mount, notices, all[i], name, 0, 0);
         if (second)
-            send_notice(mount->notifier, wait, ids[i], second, 0, 0);
+            send_notice(mount, notices, all[i], second, 0, 0);
     }
-    if (wait)
-        wait_for(mount->notifier, wait, hot ? HOT_WAIT_NS : WAIT_NS);
-    if (ids != space)
-        free(ids);
+    wait_for(mount->notifier, notices, hot ? HOT_WAIT_NS : WAIT_NS);
+    if (all != space)
+        free(all);
 }
 
 void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backing, const struct gfs_node *except,
                         off_t offset, off_t length) {
-    uint64_t space[SIBLINGS_AT_ONCE];
+    struct gfs_sibling space[SIBLINGS_AT_ONCE];
     size_t count = 0;
-    uint64_t *ids = siblings(mount, backing->device, backing->inode, except, true, space, &count);
-    struct wait *wait = count ? new_wait() : NULL;
+    struct gfs_sibling *all = siblings(mount, backing->device, backing->inode, except, true, space, &count);
+    struct gfs_notices *notices = count ? gfs_notices_begin() : NULL;
 
-    for (size_t i = 0; wait && i < count; i++)
-        send_notice(mount->notifier, wait, ids[i], "", offset, length);
-    if (wait)
-        wait_for(mount->notifier, wait, WAIT_NS);
-    if (ids != space)
-        free(ids);
+    for (size_t i = 0; i < count; i++)
+        send_notice(mount, notices, all[i], "", offset, length);
+    wait_for(mount->notifier, notices, WAIT_NS);
+    if (all != space)
+        free(all);
 }
 
 void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id) {
     fuse_lowlevel_notify_inval_inode(mount->session, id, 0, 0);
 }
 
-void gfs_notify_forget_name(struct gfs_mount *mount, uint64_t folder, const char *name) {
-    fuse_lowlevel_notify_inval_entry(mount->session, folder, name, strlen(name));
+void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
+                            const char *name) {
+    send_notice(mount, notices, (struct gfs_sibling){.id = gfs_node_id(folder), .view = folder->view}, name, 0, 0);
 }

@@ -8,6 +8,11 @@
  * So names and pages go to the notifier's threads, and the handler waits for them with a
  * deadline. It runs out only under contention, and then the folder is hot (node.h): while it is,
  * its names are not cached at all, and there is nothing to forget.
+ *
+ * Whoever can make a program of one view hang in a folder (in a page fault while it lists it, for
+ * one) holds the folder's lock in the kernel for as long as they like, and with it a thread that
+ * tells that view something. So a view is told one notice at a time, by one thread; when all
+ * threads are held up another is started; and nobody waits for a view that is held up.
  */
 #ifndef GUILDFS_FS_NOTIFY_H
 #define GUILDFS_FS_NOTIFY_H
@@ -38,7 +43,14 @@ void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backi
 
 /* Forget pages and attributes of a node; it may have gone meanwhile. */
 void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id);
-/* Forget a name, and everything that is cached below it. Waits for requests in the folder. */
-void gfs_notify_forget_name(struct gfs_mount *mount, uint64_t folder, const char *name);
+/*
+ * Forget names, and everything that is cached below them. Between begin (NULL when memory is out,
+ * which is allowed below) and end, which waits until all is done or a deadline has passed.
+ */
+struct gfs_notices;
+struct gfs_notices *gfs_notices_begin(void);
+void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
+                            const char *name);
+void gfs_notices_end(struct gfs_mount *mount, struct gfs_notices *notices);
 
 #endif

@@ -60,7 +60,7 @@ static int apply_user(struct gfs_daemon_options *options, const char *value, str
 }
 
 static int apply_uid(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
-    uint64_t number;
+    uint64_t number = 0;
     int rc = parse_number("uid", value, 0, GFS_NO_UID - 1, &number, err);
     if (rc < 0)
         return rc;
@@ -70,7 +70,7 @@ static int apply_uid(struct gfs_daemon_options *options, const char *value, stru
 }
 
 static int apply_gid(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
-    uint64_t number;
+    uint64_t number = 0;
     int rc = parse_number("gid", value, 0, GFS_NO_UID - 1, &number, err);
     if (rc < 0)
         return rc;
@@ -92,7 +92,7 @@ static int apply_stale_limit(struct gfs_daemon_options *options, const char *val
 }
 
 static int apply_max_threads(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
-    uint64_t number;
+    uint64_t number = 0;
     int rc = parse_number("max_threads", value, 1, MAX_THREADS, &number, err);
     if (rc < 0)
         return rc;

@@ -52,16 +52,18 @@ int gfs_target_node(struct gfs_call *call, struct gfs_node *node, struct gfs_tar
 }
 
 /* In which tree a child lies: the folder's, or that of a share nested there. */
-static struct gfs_tree *tree_of_child(struct gfs_call *call, const struct gfs_target *folder, int fd,
-                                      const struct stat *st, bool *share_root) {
-    const struct gfs_share *nested =
-        S_ISDIR(st->st_mode) ? gfs_share_nested_at(call->snapshot, folder->share, st) : NULL;
+static int tree_of_child(struct gfs_call *call, const struct gfs_target *folder, int fd, const struct stat *st,
+                         struct gfs_tree **tree, bool *share_root) {
     const struct gfs_tree *around = folder->tree;
+    const struct gfs_share *nested = NULL;
+    int rc = S_ISDIR(st->st_mode) ? gfs_share_nested_at(call->snapshot, folder->share, st, &nested) : 0;
 
+    if (rc)
+        return rc;
     *share_root = nested != NULL;
-    if (!nested)
-        return folder->tree;
-    return gfs_tree_get(call, around->view, around->place, around->group, nested, around, fd);
+    *tree =
+        nested ? gfs_tree_get(call, around->view, around->place, around->group, nested, around, fd) : folder->tree;
+    return *tree ? 0 : -ENOMEM;
 }
 
 int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name,
@@ -71,10 +73,12 @@ int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, con
     int rc = gfs_open_child(folder->fd, name, &target.fd);
     if (rc)
         return rc;
+    struct gfs_tree *tree = NULL;
     rc = stat_fd(target.fd, &target.st);
-    struct gfs_tree *tree = rc ? NULL : tree_of_child(call, folder, target.fd, &target.st, &share_root);
     if (!rc)
-        rc = tree ? fill(call, tree, share_root, &target) : -ENOMEM;
+        rc = tree_of_child(call, folder, target.fd, &target.st, &tree, &share_root);
+    if (!rc)
+        rc = fill(call, tree, share_root, &target);
     if (rc) {
         close(target.fd);
         return rc;

@@ -25,6 +25,11 @@ struct gfs_view {
     struct gfs_node *nodes;    /* its virtual nodes; under the view table's lock */
     struct gfs_tree *trees;
     struct gfs_view *next;
+    /* under the notifier's lock: notices to this view that are not done, and since when (monotonic)
+     * one of them is being told; 0: none is */
+    unsigned notices;
+    int64_t told_since_ns;
+    _Atomic unsigned hashing; /* requests that hash a file's content, see ops/xattr.c */
 };
 
 int gfs_views_new(struct gfs_views **out) GFS_MUST_CHECK;

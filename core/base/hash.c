@@ -19,10 +19,12 @@ uint64_t gfs_hash_pair(uint64_t a, uint64_t b) {
     return XXH3_64bits(pair, sizeof(pair));
 }
 
-static int hash_all(int fd, XXH3_state_t *state, void *buffer) {
+static int hash_all(int fd, bool (*go_on)(void *context), void *context, XXH3_state_t *state, void *buffer) {
     off_t offset = 0;
 
     for (;;) {
+        if (go_on && !go_on(context))
+            return -EINTR;
         ssize_t got = pread(fd, buffer, READ_SIZE_BYTES, offset);
         if (got == 0)
             return 0;
@@ -45,13 +47,17 @@ static void format_hash(XXH128_hash_t hash, char text[static GFS_XXH3_TEXT_SIZE]
 }
 
 int gfs_hash_fd(int fd, char text[static GFS_XXH3_TEXT_SIZE]) {
+    return gfs_hash_fd_while(fd, NULL, NULL, text);
+}
+
+int gfs_hash_fd_while(int fd, bool (*go_on)(void *context), void *context, char text[static GFS_XXH3_TEXT_SIZE]) {
     XXH3_state_t *state = XXH3_createState();
     void *buffer = malloc(READ_SIZE_BYTES);
     int result = -ENOMEM;
 
     if (state && buffer) {
         XXH3_128bits_reset(state);
-        result = hash_all(fd, state, buffer);
+        result = hash_all(fd, go_on, context, state, buffer);
         if (result == 0)
             format_hash(XXH3_128bits_digest(state), text);
     }

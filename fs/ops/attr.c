@@ -13,7 +13,7 @@ static int resize(struct gfs_call *call, struct gfs_target *target, off_t size, 
     int rc = 0;
 
     if (!handle)
-        gfs_op_settle_foreign(call, target);
+        gfs_op_settle_upload(call, target);
     gfs_quota_begin(call, target->share, target->backing, target->fd, &change);
     if (size > gfs_quota_limit(&change, handle))
         rc = -EDQUOT;
@@ -61,7 +61,7 @@ void gfs_op_readlink(struct gfs_call *call, struct gfs_target *target) {
     ssize_t length = readlinkat(target->fd, "", link, sizeof link - 1);
 
     if (length < 0) {
-        fuse_reply_err(call->req, errno == ENOENT ? EINVAL : errno); /* ENOENT: it is no symlink */
+        gfs_reply_error(call, errno == ENOENT ? -EINVAL : -errno); /* ENOENT: it is no symlink */
         return;
     }
     link[length] = '\0';

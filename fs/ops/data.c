@@ -19,9 +19,9 @@ static const struct gfs_share *share_of(struct gfs_call *call, const struct gfs_
     return gfs_snapshot_share(call->snapshot, handle->node->tree->share);
 }
 
-void gfs_op_settle_foreign(struct gfs_call *call, struct gfs_target *target) {
+void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target) {
     gfs_target_read_upload(call, target);
-    if (!target->has_upload || !target->upload.pending || !strcmp(target->upload.uploader, target->tree->view->uuid))
+    if (!target->has_upload || !target->upload.pending || target->pending_until_ns)
         return;
     target->upload.pending = false;
     if (gfs_upload_write(target->fd, &target->upload))
@@ -99,7 +99,7 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
     if (!made && (handle->writes || (fi->flags & O_TRUNC))) {
         struct gfs_target item = *target;
         item.fd = path_fd;
-        gfs_op_settle_foreign(call, &item);
+        gfs_op_settle_upload(call, &item);
         rc = strip_set_id(path_fd);
     }
     if (!rc && !made)
@@ -156,7 +156,7 @@ void gfs_op_read(struct gfs_call *call, struct gfs_handle *handle, size_t size, 
         done += (size_t)length;
     }
     if (error && !done)
-        fuse_reply_err(call->req, error);
+        gfs_reply_error(call, -error);
     else
         fuse_reply_buf(call->req, buffer, done);
     free(buffer);
@@ -202,19 +202,28 @@ void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *
         length = write_all(handle->fd, data, (size_t)length, offset, append);
     gfs_quota_end(&change);
     if (length < 0) {
-        fuse_reply_err(call->req, (int)-length);
+        gfs_reply_error(call, (int)length);
         return;
     }
     gfs_notify_content(call->mount, node->backing, node, append ? 0 : offset, append ? 0 : length);
     fuse_reply_write(call->req, (size_t)length);
 }
 
-/* close(2) of the uploader starts the time for which the upload stays pending anew. */
+/* Before which nothing is pending any more. */
+static int64_t floor_of(struct gfs_call *call, const struct gfs_handle *handle) {
+    int64_t floor = atomic_load(&handle->node->tree->floor_ns);
+    int64_t unarchived = share_of(call, handle)->unarchived_ns;
+    return unarchived > floor ? unarchived : floor;
+}
+
+/* close(2) of the uploader starts the time for which the upload stays pending anew; not when that
+ * has ended meanwhile, because the right was lost or the share archived. */
 static void touch_upload(struct gfs_call *call, const struct gfs_handle *handle) {
+    const char *uuid = handle->node->view->uuid;
     struct gfs_upload upload;
 
-    if (gfs_upload_read(handle->fd, &upload) || !upload.pending ||
-        strcmp(upload.uploader, handle->node->view->uuid) != 0)
+    if (gfs_guard_handle(call, handle, true) || gfs_upload_read(handle->fd, &upload) ||
+        !gfs_upload_pending_until(&upload, uuid, 0, floor_of(call, handle), true))
         return;
     upload.closed_ns = call->now_ns;
     if (gfs_upload_write(handle->fd, &upload))
@@ -222,7 +231,7 @@ static void touch_upload(struct gfs_call *call, const struct gfs_handle *handle)
 }
 
 void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t lock_owner) {
-    if (handle->writes)
+    if (handle->writes && call->snapshot)
         touch_upload(call, handle);
     gfs_locks_flush(call->mount, handle, lock_owner);
     fuse_reply_err(call->req, 0);
@@ -234,14 +243,15 @@ void gfs_op_fallocate(struct gfs_call *call, struct gfs_handle *handle, int mode
     int rc = 0;
 
     gfs_quota_begin(call, share_of(call, handle), node->backing, handle->fd, &change);
-    if (!(mode & FALLOC_FL_KEEP_SIZE) && offset + length > gfs_quota_limit(&change, handle))
+    /* Room reserved behind the end does not show in the size, but takes the disk all the same. */
+    if (!(mode & FALLOC_FL_PUNCH_HOLE) && offset + length > gfs_quota_limit(&change, handle))
         rc = -EDQUOT;
     else if (fallocate(handle->fd, mode, offset, length))
-        rc = errno == ENOSYS ? -EOPNOTSUPP : -errno; /* ENOSYS would be remembered for all files */
+        rc = -errno;
     gfs_quota_end(&change);
     if (!rc)
         gfs_notify_content(call->mount, node->backing, node, 0, 0);
-    fuse_reply_err(call->req, -rc);
+    gfs_reply_error(call, rc);
 }
 
 void gfs_op_copy_file_range(struct gfs_call *call, struct gfs_handle *in, off_t offset_in, struct gfs_handle *out,
@@ -255,11 +265,11 @@ void gfs_op_copy_file_range(struct gfs_call *call, struct gfs_handle *in, off_t 
     if (copied > 0) {
         copied = copy_file_range(in->fd, &offset_in, out->fd, &to, (size_t)copied, 0);
         if (copied < 0)
-            copied = errno == ENOSYS ? -EOPNOTSUPP : -errno;
+            copied = -errno;
     }
     gfs_quota_end(&change);
     if (copied < 0) {
-        fuse_reply_err(call->req, (int)-copied);
+        gfs_reply_error(call, (int)copied);
         return;
     }
     gfs_notify_content(call->mount, node->backing, node, offset_out, copied);

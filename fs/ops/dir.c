@@ -1,6 +1,11 @@
 /*
  * Open folders. A listing goes by the backing filesystem's own positions, so that it can be left
  * and taken up again (seekdir) while others create and remove.
+ *
+ * The position after an entry is on many filesystems that of the next one, a hash of its name. In a
+ * folder that is listed without View it would tell of what is hidden there, so each handle numbers
+ * what it has shown, and keeps the positions to itself. The dots come first then: elsewhere they
+ * stand where the filesystem has them, which may change with the folder's size.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,9 +25,12 @@ struct gfs_folder_handle {
     pthread_mutex_t lock; /* of what follows: one listing at a time per handle */
     int fd;               /* -1: a virtual folder */
     struct gfs_node *node;
-    off_t position; /* of the next entry in the batch */
+    off_t position; /* as the kernel knows it: of the next entry, or the number of those shown */
     long batch_size, batch_at;
     char *batch;
+    bool numbered;
+    off_t *shown; /* numbered: the backing's position after the first, second ... entry */
+    size_t shown_count, shown_size;
 };
 
 int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gfs_target *folder,
@@ -34,6 +42,7 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
         return -ENOMEM;
     handle->node = node;
     handle->fd = -1;
+    handle->numbered = folder && !(folder->facts.effective & GFS_VIEW);
     if (folder && (handle->fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
         int rc = -errno;
         free(handle);
@@ -53,6 +62,7 @@ void gfs_op_releasedir(struct gfs_folder_handle *handle) {
     if (handle->fd >= 0)
         close(handle->fd);
     free(handle->batch);
+    free(handle->shown);
     pthread_mutex_destroy(&handle->lock);
     free(handle);
 }
@@ -66,6 +76,7 @@ int gfs_op_fsyncdir(struct gfs_folder_handle *handle, bool only_data) {
 /* What is being put together for one reply. */
 struct reply {
     struct gfs_call *call;
+    struct gfs_folder_handle *handle;
     struct gfs_target *folder; /* NULL: virtual */
     char *buffer;
     size_t used, size;
@@ -116,18 +127,67 @@ static const struct dirent64 *peek(struct gfs_folder_handle *handle, int *rc) {
 static int seek(struct gfs_folder_handle *handle, off_t offset) {
     if (handle->position == offset && (offset || handle->batch_at))
         return 0;
-    if (lseek(handle->fd, offset, SEEK_SET) < 0)
+    if (handle->numbered && (offset < 0 || (size_t)offset > handle->shown_count))
+        return -EINVAL;
+    if (lseek(handle->fd, handle->numbered && offset ? handle->shown[offset - 1] : offset, SEEK_SET) < 0)
         return -errno;
     handle->position = offset;
     handle->batch_at = handle->batch_size = 0;
     return 0;
 }
 
+/* Where a listing goes on after the entry. */
+static off_t next_of(const struct gfs_folder_handle *handle, const struct dirent64 *entry) {
+    return handle->numbered ? handle->position + 1 : entry->d_off;
+}
+
+/* Room to remember one more entry that is shown. */
+static bool may_number(struct gfs_folder_handle *handle) {
+    if (!handle->numbered || (size_t)handle->position < handle->shown_size)
+        return true;
+    size_t size = handle->shown_size ? handle->shown_size * 2 : 16;
+    off_t *shown = realloc(handle->shown, size * sizeof *shown);
+    if (!shown)
+        return false;
+    handle->shown = shown;
+    handle->shown_size = size;
+    return true;
+}
+
+static void number(struct gfs_folder_handle *handle, off_t after) {
+    handle->shown[handle->position++] = after;
+    if (handle->shown_count < (size_t)handle->position)
+        handle->shown_count = (size_t)handle->position;
+}
+
+static void advance(struct gfs_folder_handle *handle, const struct dirent64 *entry, bool was_shown) {
+    handle->batch_at += entry->d_reclen;
+    if (!handle->numbered)
+        handle->position = entry->d_off;
+    else if (was_shown)
+        number(handle, entry->d_off);
+}
+
 /* A dot entry has no node in a listing: the kernel does not ask for one. */
-static bool put_dot(struct reply *reply, const struct dirent64 *entry) {
-    const struct fuse_entry_param dot = {.attr = {.st_ino = entry->d_ino, .st_mode = S_IFDIR}};
-    return reply->plus ? put_plus(reply, entry->d_name, &dot, entry->d_off)
-                       : put_plain(reply, entry->d_name, &dot.attr, entry->d_off);
+static bool put_dot(struct reply *reply, const char *name, ino_t inode, off_t next) {
+    bool above = name[1] && reply->folder->facts.share_root; /* a virtual folder */
+    const struct fuse_entry_param dot = {
+        .attr = {.st_ino = above ? 1 : gfs_attr_inode(&reply->folder->st, inode), .st_mode = S_IFDIR}};
+    return reply->plus ? put_plus(reply, name, &dot, next) : put_plain(reply, name, &dot.attr, next);
+}
+
+static bool put_numbered_dots(struct reply *reply) {
+    struct gfs_folder_handle *handle = reply->handle;
+    struct stat above;
+
+    while (handle->position < 2) {
+        bool second = handle->position == 1;
+        ino_t inode = second && !fstatat(handle->fd, "..", &above, 0) ? above.st_ino : reply->folder->st.st_ino;
+        if (!may_number(handle) || !put_dot(reply, second ? ".." : ".", inode, handle->position + 1))
+            return false;
+        number(handle, 0);
+    }
+    return true;
 }
 
 static bool put_child(struct reply *reply, struct gfs_target *child, const struct dirent64 *entry) {
@@ -137,11 +197,11 @@ static bool put_child(struct reply *reply, struct gfs_target *child, const struc
     if (!reply->plus) {
         struct stat st;
         gfs_attr_show(call, child, &st);
-        return put_plain(reply, entry->d_name, &st, entry->d_off);
+        return put_plain(reply, entry->d_name, &st, next_of(reply->handle, entry));
     }
     if (gfs_attr_entry(call, reply->folder, child, &param))
         return true; /* it shows up by its name when it is looked up */
-    if (put_plus(reply, entry->d_name, &param, entry->d_off))
+    if (put_plus(reply, entry->d_name, &param, next_of(reply->handle, entry)))
         return true;
     gfs_node_forget(call->mount, child->node, 1);
     return false;
@@ -159,10 +219,11 @@ static bool put_item(struct reply *reply, const struct dirent64 *entry) {
     struct gfs_target child = {.fd = -1};
     bool fits = true;
 
-    if (!has_room(reply, entry->d_name))
+    if (!has_room(reply, entry->d_name) || !may_number(reply->handle))
         return false;
     if (is_dot(entry->d_name))
-        return put_dot(reply, entry);
+        return reply->handle->numbered ||
+               put_dot(reply, entry->d_name, entry->d_ino, next_of(reply->handle, entry));
     if (gfs_target_child(reply->call, reply->folder, entry->d_name, &child))
         return true; /* it went meanwhile */
     if (!gfs_guard(reply->call, &child, GFS_OP_STAT))
@@ -171,13 +232,18 @@ static bool put_item(struct reply *reply, const struct dirent64 *entry) {
     return fits;
 }
 
-static int list_items(struct reply *reply, struct gfs_folder_handle *handle, off_t offset) {
+static int list_items(struct reply *reply, off_t offset) {
+    struct gfs_folder_handle *handle = reply->handle;
     const struct dirent64 *entry;
     int rc = seek(handle, offset);
 
-    while (!rc && (entry = peek(handle, &rc)) && put_item(reply, entry)) {
-        handle->batch_at += entry->d_reclen;
-        handle->position = entry->d_off;
+    if (!rc && handle->numbered && !put_numbered_dots(reply))
+        return 0;
+    while (!rc && (entry = peek(handle, &rc))) {
+        size_t before = reply->used;
+        if (!put_item(reply, entry))
+            break;
+        advance(handle, entry, reply->used > before);
     }
     return reply->used ? 0 : rc;
 }
@@ -209,12 +275,13 @@ static int list_virtual(struct reply *reply, struct gfs_node *folder, off_t offs
 
 void gfs_op_readdir(struct gfs_call *call, struct gfs_folder_handle *handle, struct gfs_target *target, size_t size,
                     off_t offset, bool plus) {
-    struct reply reply = {.call = call, .folder = target, .buffer = malloc(size), .size = size, .plus = plus};
+    struct reply reply = {
+        .call = call, .handle = handle, .folder = target, .buffer = malloc(size), .size = size, .plus = plus};
     int rc = -ENOMEM;
 
     if (reply.buffer) {
         pthread_mutex_lock(&handle->lock);
-        rc = target ? list_items(&reply, handle, offset) : list_virtual(&reply, handle->node, offset);
+        rc = target ? list_items(&reply, offset) : list_virtual(&reply, handle->node, offset);
         pthread_mutex_unlock(&handle->lock);
     }
     if (rc)

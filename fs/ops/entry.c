@@ -36,6 +36,8 @@ static int make_file(const struct gfs_target *folder, const struct gfs_new *new,
     if (opened < 0)
         return -errno;
     int rc = gfs_path_reopen(opened, O_PATH, path_fd);
+    if (rc && new->name)
+        unlinkat(folder->fd, new->name, 0);
     if (!rc && fd)
         *fd = opened;
     else
@@ -46,7 +48,12 @@ static int make_file(const struct gfs_target *folder, const struct gfs_new *new,
 static int make_other(const struct gfs_target *folder, const struct gfs_new *new, int *path_fd) {
     int rc = new->kind == GFS_NEW_FOLDER ? mkdirat(folder->fd, new->name, new->mode & 0777)
                                          : symlinkat(new->link, folder->fd, new->name);
-    return rc ? -errno : gfs_open_child(folder->fd, new->name, path_fd);
+    if (rc)
+        return -errno;
+    rc = gfs_open_child(folder->fd, new->name, path_fd);
+    if (rc)
+        unlinkat(folder->fd, new->name, new->kind == GFS_NEW_FOLDER ? AT_REMOVEDIR : 0);
+    return rc;
 }
 
 int gfs_op_make(struct gfs_call *call, const struct gfs_target *folder, const struct gfs_new *new, int *path_fd,
@@ -80,8 +87,10 @@ int gfs_op_link(struct gfs_call *call, struct gfs_target *item, const struct gfs
     if (linkat(AT_FDCWD, path, folder->fd, name, AT_SYMLINK_FOLLOW) ||
         fstatat(item->fd, "", &item->st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return -errno;
-    if (first_name)
+    if (first_name) {
+        gfs_node_named(call->mount, &item->st, item->fd);
         gfs_quota_named(call->mount, item->share, &item->st);
+    }
     return 0;
 }
 

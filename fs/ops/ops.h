@@ -45,12 +45,14 @@ void gfs_op_close(struct gfs_mount *mount, struct gfs_handle *handle, uint64_t l
 void gfs_op_read(struct gfs_call *call, struct gfs_handle *handle, size_t size, off_t offset);
 void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *data, size_t size, off_t offset,
                   bool append);
+/* The call may have no snapshot, when the store cannot be read. */
 void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t lock_owner);
 void gfs_op_fallocate(struct gfs_call *call, struct gfs_handle *handle, int mode, off_t offset, off_t length);
 void gfs_op_copy_file_range(struct gfs_call *call, struct gfs_handle *in, off_t offset_in, struct gfs_handle *out,
                             off_t offset_out, size_t length);
-/* A file that another has uploaded and not settled is changed by this user: it is settled now. */
-void gfs_op_settle_foreign(struct gfs_call *call, struct gfs_target *target);
+/* A file is changed that is not the user's own pending upload: if it is another's, or if its time
+ * was over, it is settled now. */
+void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target);
 
 /* dir.c: open folders. */
 struct gfs_folder_handle;

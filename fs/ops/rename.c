@@ -18,9 +18,10 @@
 
 enum { LIST_SIZE = 65536, VALUE_SIZE = 65536 };
 
-/* What people store, and what guildfs keeps; not security.*, which belongs to the host. */
-static bool is_kept(const char *name) {
-    return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.guildfs.", 16);
+/* What people store, where the kernel lets them (not on symlinks), and what guildfs keeps; not
+ * security.*, which belongs to the host. */
+static bool is_kept(const char *name, bool regular) {
+    return (regular && !strncmp(name, "user.", 5)) || !strncmp(name, "trusted.guildfs.", 16);
 }
 
 static int copy_xattr(int from, int to, const char *name, char *value) {
@@ -28,33 +29,41 @@ static int copy_xattr(int from, int to, const char *name, char *value) {
     return length < 0 ? (int)length : gfs_path_setxattr(to, name, value, (size_t)length, 0);
 }
 
-static int copy_xattrs(int from, int to, char *list, char *value) {
+static int copy_xattrs(int from, int to, bool regular, char *list, char *value) {
     ssize_t length = gfs_path_listxattr(from, list, LIST_SIZE);
 
     if (length == -EOPNOTSUPP)
         return 0;
     for (ssize_t at = 0; at < length; at += (ssize_t)strlen(list + at) + 1) {
-        int rc = is_kept(list + at) ? copy_xattr(from, to, list + at, value) : 0;
+        int rc = is_kept(list + at, regular) ? copy_xattr(from, to, list + at, value) : 0;
         if (rc)
             return rc;
     }
     return length < 0 ? (int)length : 0;
 }
 
+/* The upload record. As when the target is overwritten in place, what another has uploaded is
+ * settled by that; and a target that nobody uploaded leaves none of the source's record either. */
+static int take_over_upload(const struct gfs_target *target, const struct gfs_target *source) {
+    struct gfs_upload upload;
+    int rc = gfs_upload_read(target->fd, &upload);
+
+    if (!rc && strcmp(upload.uploader, source->tree->view->uuid) != 0)
+        upload.pending = false;
+    rc = rc ? gfs_path_removexattr(source->fd, GFS_UPLOAD_XATTR) : gfs_upload_write(source->fd, &upload);
+    return rc == -ENODATA || rc == -EOPNOTSUPP ? 0 : rc;
+}
+
 /* Before the rename, so that the target never stands there without them. */
 static int take_over(const struct gfs_target *target, const struct gfs_target *source) {
     char *space = malloc(LIST_SIZE + VALUE_SIZE);
-    struct gfs_upload none;
     int rc;
 
     if (!space)
         return -ENOMEM;
-    /* A target that nobody uploaded leaves none of the source's uploads either. */
-    rc = gfs_upload_read(target->fd, &none) == -ENODATA ? gfs_path_removexattr(source->fd, GFS_UPLOAD_XATTR) : 0;
-    if (rc == -ENODATA)
-        rc = 0;
+    rc = copy_xattrs(target->fd, source->fd, S_ISREG(source->st.st_mode), space, space + LIST_SIZE);
     if (!rc)
-        rc = copy_xattrs(target->fd, source->fd, space, space + LIST_SIZE);
+        rc = take_over_upload(target, source);
     if (!rc && (target->st.st_uid != source->st.st_uid || target->st.st_gid != source->st.st_gid) &&
         fchownat(source->fd, "", target->st.st_uid, target->st.st_gid, AT_EMPTY_PATH))
         rc = -errno;
@@ -83,7 +92,7 @@ int gfs_op_rename(struct gfs_call *call, const struct gfs_target *source_folder,
                   struct gfs_target *source, const struct gfs_target *folder, const char *new_name,
                   const struct gfs_target *target, unsigned flags, bool save) {
     bool same_file = target && target->st.st_dev == source->st.st_dev && target->st.st_ino == source->st.st_ino;
-    bool takes_over = save && target && S_ISREG(target->st.st_mode) && !same_file;
+    bool takes_over = save && target && S_ISREG(target->st.st_mode) && !same_file && !(flags & RENAME_EXCHANGE);
 
     if (same_file && !(flags & RENAME_EXCHANGE))
         target = NULL; /* two names of one file: rename(2) leaves both */

@@ -7,7 +7,8 @@
  *   user.guildfs.share        the share's reference, as the command line takes it:
  *                             GROUP/KIND/NAME, or NAME for a share without a group
  *   user.guildfs.uploader     name of the user who uploaded the item, where it is known
- *   user.guildfs.xxh3         XXH3-128 of the file's content, 32 hexadecimal digits
+ *   user.guildfs.xxh3         XXH3-128 of the file's content, 32 hexadecimal digits; EAGAIN while
+ *                             too many are being computed
  *
  * They are not listed, so that programs that copy all attributes (cp -a, rsync -X, tar --xattrs)
  * do not try to write them. All other namespaces are not supported: trusted.* holds the daemon's
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/notify.h"
 #include "fs/ops/explain.h"
 #include "fs/ops/ops.h"
 #include "fs/quota.h"
@@ -44,11 +46,6 @@ enum gfs_xattr_class gfs_xattr_class(const char *name) {
 
 bool gfs_xattr_reads_content(const char *name) {
     return strcmp(name, VIRTUAL_PREFIX "xxh3") == 0;
-}
-
-/* A backing filesystem's ENOSYS would make the kernel never ask again, for any share. */
-static void reply_status(struct gfs_call *call, ssize_t negative_errno) {
-    gfs_reply_error(call, negative_errno == -ENOSYS ? -EOPNOTSUPP : (int)negative_errno);
 }
 
 /* The protocol of getxattr(2) and listxattr(2): size 0 asks for the length. */
@@ -143,14 +140,48 @@ static void get_explanation(struct gfs_call *call, struct gfs_target *target, si
     free(text);
 }
 
-static int hash_content(const struct gfs_target *target, char text[static GFS_XXH3_TEXT_SIZE]) {
+static bool is_awaited(void *context) {
+    struct gfs_call *call = context;
+    return !fuse_req_interrupted(call->req);
+}
+
+static int hash_content(struct gfs_call *call, const struct gfs_target *target,
+                        char text[static GFS_XXH3_TEXT_SIZE]) {
     int fd;
     int status = gfs_path_reopen(target->fd, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, &fd);
 
     if (status != 0)
         return status;
-    status = gfs_hash_fd(fd, text);
+    status = gfs_hash_fd_while(fd, is_awaited, call, text);
     close(fd);
+    return status;
+}
+
+/* A checksum takes as long as its file is large, and a sparse one can be as large as the filesystem
+ * allows; so long it takes a thread that serves requests. Most of the threads are kept for others,
+ * and one view cannot have all the rest: whoever asks for one too many is told to try again. */
+static bool begin_hashing(struct gfs_mount *mount, struct gfs_view *view) {
+    const unsigned most = mount->options.max_threads / 4 ? mount->options.max_threads / 4 : 1;
+    const unsigned of_view = most > 1 ? most / 2 : 1;
+
+    if (atomic_fetch_add(&view->hashing, 1) < of_view) {
+        if (atomic_fetch_add(&mount->hashing, 1) < most)
+            return true;
+        atomic_fetch_sub(&mount->hashing, 1);
+    }
+    atomic_fetch_sub(&view->hashing, 1);
+    return false;
+}
+
+static int hash_in_turn(struct gfs_call *call, const struct gfs_target *target,
+                        char text[static GFS_XXH3_TEXT_SIZE]) {
+    struct gfs_view *view = target->tree->view;
+
+    if (!begin_hashing(call->mount, view))
+        return -EAGAIN;
+    int status = hash_content(call, target, text);
+    atomic_fetch_sub(&call->mount->hashing, 1);
+    atomic_fetch_sub(&view->hashing, 1);
     return status;
 }
 
@@ -165,11 +196,11 @@ static void get_hash(struct gfs_call *call, const struct gfs_target *target, siz
     }
     /* The length is known without reading gigabytes, and programs ask for it first. */
     if (size >= length)
-        status = hash_content(target, text);
+        status = hash_in_turn(call, target, text);
     if (status == 0)
         reply_value(call, text, length, size);
     else
-        reply_status(call, status);
+        gfs_reply_error(call, status);
 }
 
 static void get_virtual(struct gfs_call *call, struct gfs_target *target, const char *name, size_t size) {
@@ -244,7 +275,7 @@ static void get_stored(struct gfs_call *call, const struct gfs_target *target, c
     }
     ssize_t length = gfs_path_getxattr(target->fd, name, value, size);
     if (length < 0)
-        reply_status(call, length);
+        gfs_reply_error(call, (int)length);
     else
         reply_value(call, value, (size_t)length, size);
     free(value);
@@ -292,7 +323,7 @@ void gfs_op_listxattr(struct gfs_call *call, struct gfs_target *target, size_t s
     }
     ssize_t length = gfs_path_listxattr(target->fd, list, XATTR_LIST_MAX);
     if (length < 0)
-        reply_status(call, length);
+        gfs_reply_error(call, (int)length);
     else
         reply_value(call, list, keep_stored(list, (size_t)length), size);
     free(list);
@@ -317,7 +348,9 @@ void gfs_op_setxattr(struct gfs_call *call, struct gfs_target *target, const cha
 
     if (status == 0)
         status = gfs_path_setxattr(target->fd, name, value, size, flags);
-    reply_status(call, status);
+    if (status == 0)
+        gfs_notify_attributes(call->mount, &target->st, target->node);
+    gfs_reply_error(call, status);
 }
 
 void gfs_op_removexattr(struct gfs_call *call, struct gfs_target *target, const char *name) {
@@ -325,5 +358,7 @@ void gfs_op_removexattr(struct gfs_call *call, struct gfs_target *target, const 
 
     if (status == 0)
         status = gfs_path_removexattr(target->fd, name);
-    reply_status(call, status);
+    if (status == 0)
+        gfs_notify_attributes(call->mount, &target->st, target->node);
+    gfs_reply_error(call, status);
 }

@@ -5,6 +5,7 @@
 #ifndef GUILDFS_HASH_H
 #define GUILDFS_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,8 @@ uint64_t gfs_hash_pair(uint64_t a, uint64_t b);
  */
 #define GFS_XXH3_TEXT_SIZE 33
 int gfs_hash_fd(int fd, char text[static GFS_XXH3_TEXT_SIZE]) GFS_MUST_CHECK;
+/* The same, for as long as go_on(context), asked between two reads, says so; then -EINTR. */
+int gfs_hash_fd_while(int fd, bool (*go_on)(void *context), void *context, char text[static GFS_XXH3_TEXT_SIZE])
+    GFS_MUST_CHECK;
 
 #endif

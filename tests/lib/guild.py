@@ -31,7 +31,8 @@ import calls
 import worker
 from calls import errno_name
 
-KIND_FOLDERS = {"files": "files", "volume": "volumes", "database": "databases", "image": "images", "capsule": "capsules"}
+KIND_FOLDERS = {"files": "files", "volume": "volumes", "database": "databases", "image": "images",
+                "capsule": "capsules"}
 UPLOAD_XATTR = "trusted.guildfs.upload"
 FIRST_UID = 60001
 SKIP = 77
@@ -171,6 +172,7 @@ class Guild:
     def __init__(self, users=(), options="", mounted=True, in_memory=False):
         """in_memory: on a tmpfs, where it has user xattrs (Linux 6.6): for tests of very many small files."""
         self.options = options
+        self.settings = ()  # of every share that is made
         self.users, self.groups_of = {}, {}
         self.daemon = None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="guildfs-test-", dir="/var/tmp"))
@@ -235,8 +237,8 @@ class Guild:
         command += ["--owner", owner] if owner else []
         self.cli(*command)
         share = Share(self, name, backing, group, kind)
-        if settings:
-            self.cli("share", "set", share.ref, *settings)
+        if settings or self.settings:
+            self.cli("share", "set", share.ref, *self.settings, *settings)
         for user, perms in grants.items():
             self.grant(user, share, perms)
         if self.daemon and wait:
@@ -412,18 +414,21 @@ def report(name, function, g):
     return True
 
 
-def main(users=("alice", "bob"), options="", mounted=True, limit_s=110):
+def main(users=("alice", "bob"), options="", mounted=True, limit_s=280):
     """Runs every function test_* of the calling program against one Guild, in the order written."""
     program = sys.modules["__main__"]
     parser = argparse.ArgumentParser(description=program.__doc__)
     parser.add_argument("names", nargs="*", help="run only the tests whose name contains one of these")
-    wanted = parser.parse_args().names
+    parser.add_argument("--setting", action="append", default=[], help="KEY=VALUE for every share, such as data=fast")
+    arguments = parser.parse_args()
+    wanted = arguments.names
     tests = [(name, function) for name, function in vars(program).items()
              if name.startswith("test_") and (not wanted or any(each in name for each in wanted))]
     require_mounts()
     end_on_signals(limit_s)
     failed = 0
     with Guild(users, options, mounted) as g:
+        g.settings = tuple(arguments.setting)
         for name, function in tests:
             failed += not report(name, function, g)
             if g.daemon and g.daemon.poll() is not None:

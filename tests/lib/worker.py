@@ -121,7 +121,13 @@ class Worker:
 
     def batch(self, calls):
         """[(function, arguments)] performed in order; [(errno, value)]."""
+        self.start_batch(calls)
+        return self.finish_batch()
+
+    def start_batch(self, calls):
         _send(self.socket, calls)
+
+    def finish_batch(self):
         results = _receive(self.socket)
         for number, value in results:
             if number == -1:

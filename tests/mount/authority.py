@@ -39,7 +39,8 @@ def test_grant_and_revoke_each_permission(g):
         "make-folder": [(os.mkdir, share.at(g.bob, f"folder{number}")) for number in range(2)],
         "upload": [(os.mknod, share.at(g.bob, f"file{number}")) for number in range(2)],
         "delete": [(os.rmdir, share.at(g.bob, f"old{number}")) for number in range(2)],
-        "rename": [(os.rename, share.at(g.bob, f"name{number}"), share.at(g.bob, f"renamed{number}")) for number in range(2)],
+        "rename": [(os.rename, share.at(g.bob, f"name{number}"), share.at(g.bob, f"renamed{number}"))
+                   for number in range(2)],
     }
     for perm, (first, second) in steps.items():
         guild.outcome(g.bob, EACCES, *first)
@@ -62,12 +63,14 @@ def test_a_new_share_appears(g):
     share = g.share("sudden", wait=False)
     shown = share.at(g.bob)
     guild.outcome(g.bob, ENOENT, os.stat, shown)  # cached as absent
+
+    def siblings():
+        return g.bob.call(os.listdir, os.path.dirname(shown))
+
     g.grant("bob", share, "view")
-    soon(lambda: g.bob.errno(os.stat, shown) == 0 and "sudden" in g.bob.call(os.listdir, os.path.dirname(shown)),
-         "a share appears with its grant")
+    soon(lambda: g.bob.errno(os.stat, shown) == 0 and "sudden" in siblings(), "a share appears with its grant")
     g.revoke("bob", share)
-    soon(lambda: g.bob.errno(os.stat, shown) == ENOENT and "sudden" not in g.bob.call(os.listdir, os.path.dirname(shown)),
-         "and disappears with it")
+    soon(lambda: g.bob.errno(os.stat, shown) == ENOENT and "sudden" not in siblings(), "and disappears with it")
 
 
 def test_losing_view_hides_what_was_cached(g):
@@ -75,7 +78,8 @@ def test_losing_view_hides_what_was_cached(g):
     g.bob.call(os.stat, path)
     g.bob.call(os.listdir, share.at(g.bob))
     g.revoke("bob", share, "view")
-    soon(lambda: g.bob.errno(os.stat, path) == ENOENT and g.bob.call(os.listdir, share.at(g.bob)) == [], "names are hidden")
+    soon(lambda: g.bob.errno(os.stat, path) == ENOENT and g.bob.call(os.listdir, share.at(g.bob)) == [],
+         "names are hidden")
 
 
 def test_joining_and_leaving_a_group(g):
@@ -88,7 +92,8 @@ def test_joining_and_leaving_a_group(g):
     g.cli("member", "add", "lab", "bob")
     soon(lambda: g.bob.attempt(calls.read_file, path) == (0, b"content"), "a member reads")
     g.cli("member", "remove", "lab", "bob")
-    soon(lambda: g.bob.errno(os.stat, path) == ENOENT and "lab" not in g.bob.call(os.listdir, str(g.bob.view)), "SS-24: gone")
+    soon(lambda: g.bob.errno(os.stat, path) == ENOENT and "lab" not in g.bob.call(os.listdir, str(g.bob.view)),
+         "SS-24: gone")
 
 
 def test_open_files_are_closed_to_who_lost_the_right(g):
@@ -196,7 +201,8 @@ def test_nobody_is_asked_twice(g):
     moved = g.dir / "store-moved"
     os.rename(g.store, moved)
     try:
-        guild.eventually(lambda: g.bob.errno(calls.read_file, path) != 0, "refused once the store has been away too long", 20)
+        guild.eventually(lambda: g.bob.errno(calls.read_file, path) != 0,
+                         "refused once the store has been away too long", 20)
     finally:
         os.rename(moved, g.store)
     guild.eventually(lambda: g.bob.errno(calls.read_file, path) == 0, "served again once it is back", 20)

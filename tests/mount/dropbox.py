@@ -48,7 +48,8 @@ def test_a_taken_name(g):
     guild.outcome(g.bob, EEXIST, calls.write_file, path, b"x")
     guild.outcome(g.bob, EACCES, calls.write_file, path, b"x", os.O_WRONLY | os.O_CREAT)
     guild.outcome(g.bob, EACCES, calls.write_file, path, b"x", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for function, arguments in ((os.mkdir, (path,)), (os.symlink, ("x", path)), (os.mkdir, (share.at(g.bob, "folder"),))):
+    for function, arguments in ((os.mkdir, (path,)), (os.symlink, ("x", path)),
+                                (os.mkdir, (share.at(g.bob, "folder"),))):
         guild.outcome(g.bob, EEXIST, function, *arguments)
     guild.outcome(g.bob, ENOENT, os.stat, path)
     guild.equal((share.backing / "old").read_bytes(), b"old", "content")

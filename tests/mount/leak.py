@@ -47,7 +47,8 @@ def statx_no_sync(path):
     """Asks for what is cached, whatever its age."""
     buffer = calls.ctypes.create_string_buffer(256)
     dont_sync = 0x4000
-    calls.check(calls.libc.statx(calls.AT_FDCWD, os.fsencode(path), dont_sync | calls.AT_SYMLINK_NOFOLLOW, 0x7FF, buffer))
+    calls.check(calls.libc.statx(calls.AT_FDCWD, os.fsencode(path), dont_sync | calls.AT_SYMLINK_NOFOLLOW, 0x7FF,
+                                 buffer))
 
 
 def below(path):
@@ -74,7 +75,8 @@ def watch(path):
 def handle_of(path):
     buffer = calls.ctypes.create_string_buffer(b"\x80\0\0\0" + bytes(132), 136)
     mount_id = calls.ctypes.c_int()
-    calls.check(calls.libc.name_to_handle_at(calls.AT_FDCWD, os.fsencode(path), buffer, calls.ctypes.byref(mount_id), 0))
+    calls.check(calls.libc.name_to_handle_at(calls.AT_FDCWD, os.fsencode(path), buffer, calls.ctypes.byref(mount_id),
+                                             0))
 
 
 QUESTIONS = [
@@ -138,11 +140,13 @@ def compare(g, paths, never):
     """bob gets ENOENT for each path, and what he gets for a name that never existed."""
     wanted = g.bob.call(ask_everything, never)
     labels = [" ".join(map(str, (function.__name__, *rest))) for function, *rest in QUESTIONS]
-    guild.equal([label for label, got in zip(labels, wanted) if got != ENOENT], [], "answers about nothing that are not ENOENT")
+    guild.equal([label for label, got in zip(labels, wanted) if got != ENOENT], [],
+                "answers about nothing that are not ENOENT")
     for path in paths:
         for label, got, want in zip(labels, g.bob.call(ask_everything, path), wanted):
             if got != want:
-                raise guild.Failure(f"{label} of {path}: {errno_name(got)}, of a name that never existed: {errno_name(want)}")
+                raise guild.Failure(f"{label} of {path}: {errno_name(got)}, "
+                                    f"of a name that never existed: {errno_name(want)}")
 
 
 def test_in_a_drop_box(g):
@@ -241,7 +245,8 @@ def attack(paths, seconds):
     end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         for path in paths:
-            for function, arguments in ((os.stat, ()), (os.chdir, ()), (os.open, (os.O_PATH,)), (os.rmdir, ()), (os.listdir, ())):
+            for function, arguments in ((os.stat, ()), (os.chdir, ()), (os.open, (os.O_PATH,)), (os.rmdir, ()),
+                                        (os.listdir, ())):
                 try:
                     function(path, *arguments)
                 except OSError:

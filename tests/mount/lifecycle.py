@@ -14,7 +14,8 @@ import guild
 
 
 def run(*command, **more):
-    return subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, **more)
 
 
 def reap(pid):

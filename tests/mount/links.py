@@ -25,7 +25,8 @@ def test_the_same_file(g):
 
 
 def test_needs_all_three(g):
-    for number, perms in enumerate(("view,download,upload", "view,download,delete", "view,upload,delete", "contributor")):
+    for number, perms in enumerate(("view,download,upload", "view,download,delete", "view,upload,delete",
+                                    "contributor")):
         share = g.share(f"needs-{number}", alice=perms)
         guild.make_file(share.backing / "a", b"x")
         guild.outcome(g.alice, EPERM, os.link, share.at(g.alice, "a"), share.at(g.alice, "b"))
@@ -37,7 +38,8 @@ def test_links_made_behind_the_mount(g):
     guild.make_file(share.backing / "a", b"x")
     guild.make_folder(share.backing / "d")
     os.link(share.backing / "a", share.backing / "d/b")
-    guild.equal(g.alice.call(calls.stat_tuple, share.at(g.alice, "a")), g.alice.call(calls.stat_tuple, share.at(g.alice, "d", "b")),
+    guild.equal(g.alice.call(calls.stat_tuple, share.at(g.alice, "a")),
+                g.alice.call(calls.stat_tuple, share.at(g.alice, "d", "b")),
                 "stat of both names")
 
 

@@ -42,7 +42,8 @@ class Item:
     kind: str
     relation: str = SETTLED
     mode: int = 0o644
-    empty: bool = True  # a folder
+    empty: bool = True      # a folder
+    holds_own: bool = False  # a folder that is not empty, but holds nothing besides the caller's own pending items
 
 
 ROOT = Item(FOLDER, SETTLED, 0o777, empty=False)
@@ -73,8 +74,11 @@ class Judge:
         return item.relation == OWN and self.has(MAKE_FOLDER if item.kind == FOLDER else UPLOAD)
 
     def own(self, item):
-        """Pending in the full sense: may be corrected and abandoned. Of a folder, only while it is empty."""
-        return self.pending(item) and (item.kind != FOLDER or item.empty)
+        """
+        Pending in the full sense: may be corrected and abandoned. Of a folder, only while there is
+        nothing in it but what is the caller's own and pending.
+        """
+        return self.pending(item) and (item.kind != FOLDER or item.empty or item.holds_own and self.has(UPLOAD))
 
     def shows(self, item):
         if item is ROOT:

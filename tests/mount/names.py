@@ -11,10 +11,12 @@ import calls
 import guild
 
 NAMES = [
-    "a" * 255, "ä" * 127 + "b", "\N{GRINNING FACE}" * 63, " ", "  leading", "trailing ", "trailing.", "...", "-rf", "~",
-    "new\nline", "tab\tstop", "bell\a", "back\\slash", "quote'\"", "*?[x]", "$(id)", "%s%n", "a\u202eb", "\x7f", "con", "nul:",
-    ".hidden", ".git", "#x#", "x~", os.fsdecode(b"latin1-\xe9"), os.fsdecode(b"\xff\xfe"), os.fsdecode(b"cut-\xc3"),
-    unicodedata.normalize("NFC", "Zürich"), unicodedata.normalize("NFD", "Zürich"), "ZÜRICH", "zürich", "straße", "STRASSE",
+    "a" * 255, "ä" * 127 + "b", "\N{GRINNING FACE}" * 63, " ", "  leading", "trailing ", "trailing.", "...", "-rf",
+    "new\nline", "tab\tstop", "bell\a", "back\\slash", "quote'\"", "*?[x]", "$(id)", "%s%n", "a\u202eb", "\x7f", "con",
+    ".hidden", ".git", "#x#", "x~", "~", "nul:",
+    os.fsdecode(b"latin1-\xe9"), os.fsdecode(b"\xff\xfe"), os.fsdecode(b"cut-\xc3"),
+    unicodedata.normalize("NFC", "Zürich"), unicodedata.normalize("NFD", "Zürich"),
+    "ZÜRICH", "zürich", "straße", "STRASSE",
     ".guildfs", "my", "public",
 ]
 
@@ -44,7 +46,8 @@ def test_names_made_behind_the_mount(g):
         guild.make_file(share.backing / name, name.encode(errors="surrogateescape"))
     guild.equal(g.alice.call(calls.listdir_sorted, share.at(g.alice)), sorted(NAMES), "names shown")
     for name in NAMES:
-        guild.equal(g.alice.call(calls.read_file, share.at(g.alice, name)), name.encode(errors="surrogateescape"), repr(name))
+        guild.equal(g.alice.call(calls.read_file, share.at(g.alice, name)), name.encode(errors="surrogateescape"),
+                    repr(name))
 
 
 def test_folders_and_symlinks_too(g):

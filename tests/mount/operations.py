@@ -53,7 +53,8 @@ def picture(folder, prefix=""):
                 kind, content = "special", b""
             xattrs = () if kind == SYMLINK else tuple(
                 (key, os.getxattr(item.path, key)) for key in sorted(os.listxattr(item.path)) if key[:5] == "user.")
-            entries[name] = Entry(kind, st.st_ino, stat.S_IMODE(st.st_mode), content, xattrs, st.st_nlink, st.st_mtime_ns)
+            entries[name] = Entry(kind, st.st_ino, stat.S_IMODE(st.st_mode), content, xattrs, st.st_nlink,
+                                  st.st_mtime_ns)
     return entries
 
 

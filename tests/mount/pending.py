@@ -101,7 +101,8 @@ def test_losing_upload_ends_it(g):
     guild.eventually(lambda: may_change(g, path) == (EACCES, False), "without Upload")
     g.grant("bob", share, "upload")
     new = share.at(g.bob, "new")
-    guild.eventually(lambda: g.bob.errno(calls.write_file, new, b"x", os.O_WRONLY | os.O_CREAT) == 0, "with Upload again")
+    guild.eventually(lambda: g.bob.errno(calls.write_file, new, b"x", os.O_WRONLY | os.O_CREAT) == 0,
+                     "with Upload again")
     guild.equal(may_change(g, path), (EACCES, False), "what was pending before Upload was lost")
 
 

@@ -75,7 +75,8 @@ def test_over_quota(g):
     over(g, share, g.alice)
     # What was open before it was full may finish.
     g.alice.call(write_at, early, 100 * KIBI, 2 * MEBI)
-    for function, arguments in ((calls.write_file, (path + "2", b"x")), (os.mkdir, (path + "3",)), (os.symlink, ("x", path + "4")),
+    for function, arguments in ((calls.write_file, (path + "2", b"x")), (os.mkdir, (path + "3",)),
+                                (os.symlink, ("x", path + "4")),
                                 (calls.open_tmpfile, (share.at(g.alice),)), (os.mknod, (path + "5",))):
         guild.outcome(g.alice, EDQUOT, function, *arguments)
     late = g.alice.call(os.open, share.at(g.alice, "old"), os.O_WRONLY)
@@ -89,7 +90,8 @@ def test_over_quota(g):
     g.alice.call(os.rename, share.at(g.alice, "old"), share.at(g.alice, "older"))
     g.alice.call(os.close, early)
     g.alice.call(os.truncate, path, 0)
-    guild.eventually(lambda: g.alice.errno(calls.write_file, path + "2", b"x", os.O_WRONLY | os.O_CREAT) == 0, "room again")
+    guild.eventually(lambda: g.alice.errno(calls.write_file, path + "2", b"x", os.O_WRONLY | os.O_CREAT) == 0,
+                     "room again")
 
 
 def test_it_counts_what_is_there_at_the_start(g):

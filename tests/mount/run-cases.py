@@ -116,13 +116,15 @@ class Case:
         around = getattr(statement, "around", None)
         if around:
             outer, _, inside = around.partition("/")
-            command = ["share", "add", statement.name, "--in", f"{self.shares[outer].ref}/{inside}", "--kind", statement.kind]
+            command = ["share", "add", statement.name, "--in", f"{self.shares[outer].ref}/{inside}", "--kind",
+                       statement.kind]
             command += ["--owner", statement.owner] if statement.owner else []
             self.g.cli(*command)
             backing = self.shares[outer].backing / inside
             self.shares[statement.name] = guild.Share(self.g, statement.name, backing, statement.group, statement.kind)
             return
-        self.shares[statement.name] = self.g.share(statement.name, statement.group, statement.kind, statement.owner, wait=False)
+        self.shares[statement.name] = self.g.share(statement.name, statement.group, statement.kind, statement.owner,
+                                                   wait=False)
 
     def _grant(self, statement):
         command = ["grant", statement.subject, f"share:{self.shares[statement.share].ref}", statement.perms]
@@ -233,7 +235,8 @@ def main():
     for path in files:
         count, wrong = run(path)
         total, failed = total + count, failed + wrong
-    print(f"{', '.join(pathlib.Path(path).name for path in files)}: {total - failed} of {total} expectations hold on the mount")
+    names = ", ".join(pathlib.Path(path).name for path in files)
+    print(f"{names}: {total - failed} of {total} expectations hold on the mount")
     sys.exit(1 if failed or not total else 0)
 
 

@@ -66,7 +66,8 @@ def test_rights_do_not_depend_on_the_path(g):
     g.cli("grant", "group:genomics", f"share:{share.ref}", "download")
     guild.make_file(share.backing / "x", b"text")
     path = share.at(g.bob, "x")
-    guild.eventually(lambda: g.bob.attempt(calls.read_file, path) == (0, b"text"), "view from one, download from another")
+    guild.eventually(lambda: g.bob.attempt(calls.read_file, path) == (0, b"text"),
+                     "view from one, download from another")
 
 
 def test_the_user_owns_everything_shown(g):

@@ -56,7 +56,8 @@ def test_internal_names_do_not_show(g):
     for worker_uid in ("bob", "root"):
         process = g.bob.worker if worker_uid == "bob" else guild.worker.Worker(0, 0)
         for name in ("trusted.secret", guild.UPLOAD_XATTR, "trusted.overlay.opaque"):
-            guild.true(process.errno(os.getxattr, path, name) in (EOPNOTSUPP, ENODATA, EPERM), f"{worker_uid} reads {name}")
+            guild.true(process.errno(os.getxattr, path, name) in (EOPNOTSUPP, ENODATA, EPERM),
+                       f"{worker_uid} reads {name}")
             guild.true(process.errno(os.setxattr, path, name, b"x") in (EOPNOTSUPP, EPERM), f"{worker_uid} sets {name}")
             guild.true(process.errno(os.removexattr, path, name) in (EOPNOTSUPP, EPERM), f"{worker_uid} removes {name}")
 
@@ -72,7 +73,8 @@ def test_other_namespaces_are_refused(g):
     for name in ("system.posix_acl_access", "system.posix_acl_default"):
         guild.equal(process.errno(os.getxattr, path, name), EOPNOTSUPP, f"root reads {name}")
         guild.equal(g.bob.errno(os.getxattr, path, name), EOPNOTSUPP, f"bob reads {name}")
-    guild.equal(g.bob.errno(os.setxattr, path, "system.posix_acl_access", operations.ACL), EOPNOTSUPP, "bob sets an ACL")
+    guild.equal(g.bob.errno(os.setxattr, path, "system.posix_acl_access", operations.ACL), EOPNOTSUPP,
+                "bob sets an ACL")
     guild.equal(sorted(os.listxattr(share.backing / "f")), ["trusted.secret", "user.note"], "stored names")
     process.close()
 

@@ -22,14 +22,15 @@ import calls
 import guild
 
 LIMIT_S = 10.0
+SLOW_S = 0.05
 FOLDERS = [f"f{number}" for number in range(4)]
 
 
 def mingle(root, seconds, seed):
-    """Random operations for a while. (calls, succeeded, the longest in seconds, what that was)."""
+    """Random operations for a while. (calls, succeeded, those over SLOW_S, the longest in seconds, what that was)."""
     source = random.Random(seed)
     end = time.monotonic() + seconds
-    count = succeeded = 0
+    count = succeeded = slow = 0
     longest = (0.0, "")
     while time.monotonic() < end:
         folder, other = (f"{root}/{source.choice(FOLDERS)}" for _ in range(2))
@@ -41,9 +42,11 @@ def mingle(root, seconds, seed):
             succeeded += 1
         except OSError:
             pass
-        longest = max(longest, (time.monotonic() - start, f"{action.__name__} {name} {target}"))
+        took = time.monotonic() - start
+        longest = max(longest, (took, f"{action.__name__} {name} {target}"))
+        slow += took > SLOW_S
         count += 1
-    return count, succeeded, *longest
+    return count, succeeded, slow, *longest
 
 
 def create(name, _):
@@ -99,11 +102,13 @@ def truncate(name, _):
     os.truncate(name, 10)
 
 
-ACTIONS = [create, create, append, read, mkdir, rmdir, unlink, rename, rename, exchange, link, listing, look, chmod, truncate]
+ACTIONS = [create, create, append, read, mkdir, rmdir, unlink, rename, rename, exchange, link, listing, look, chmod,
+           truncate]
 
 
 def tree(path):
-    return sorted(os.path.join(top, name)[len(path):] for top, folders, files in os.walk(path) for name in folders + files)
+    return sorted(os.path.join(top, name)[len(path):] for top, folders,
+                  files in os.walk(path) for name in folders + files)
 
 
 def run(g, seconds):
@@ -121,8 +126,9 @@ def run(g, seconds):
     total = 0
     for user in people:
         number, result = user.worker.finish(seconds + 60)
-        count, succeeded, longest, what = result
-        print(f"{user.name}: {count} calls, {succeeded} succeeded, the longest took {longest * 1000:.0f} ms")
+        count, succeeded, slow, longest, what = result
+        print(f"{user.name}: {count} calls, {succeeded} succeeded, {slow} over {SLOW_S * 1000:.0f} ms, "
+              f"the longest {longest * 1000:.0f} ms")
         guild.true(longest < LIMIT_S, f"no call hangs: {what} took {longest:.1f} s")
         total += count
     print(f"{total} calls of {len(people)} people, {changes} changes of rights")
@@ -130,7 +136,8 @@ def run(g, seconds):
     g.grant(victim.name, share, "editor")
     wanted = tree(str(share.backing))
     for user in people:
-        guild.eventually(lambda: user.call(tree, share.at(user)) == wanted, f"{user.name}'s view is the backing folder", 5)
+        guild.eventually(lambda: user.call(tree, share.at(user)) == wanted,
+                         f"{user.name}'s view is the backing folder", 5)
 
 
 def main():

@@ -49,8 +49,9 @@ def fingerprint(path):
     facts = {}
     for each in [path, *sorted(path.rglob("*"))]:
         st = os.lstat(each)
-        facts[str(each.relative_to(path))] = (st.st_ino, st.st_mode, st.st_nlink, st.st_size, st.st_mtime_ns, st.st_ctime_ns,
-                                              st.st_atime_ns, tuple(os.listxattr(each)))
+        facts[str(each.relative_to(path))] = (st.st_ino, st.st_mode, st.st_nlink, st.st_size, st.st_mtime_ns,
+                                              st.st_ctime_ns,
+                                              st.st_atime_ns, tuple(os.listxattr(each, follow_symlinks=False)))
     return facts
 
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "fs/notify.h"
 #include "fs/ops/explain.h"
 #include "fs/ops/ops.h"
 #include "fs/quota.h"
@@ -142,6 +143,15 @@ size_t gfs_snapshot_sources(const struct gfs_snapshot *snapshot, gfs_id user, gf
     *ceiling = GFS_ALL_PERMS;
     *suspended = false;
     return 1;
+}
+
+int fuse_req_interrupted(fuse_req_t req) {
+    (void)req;
+    return 0;
+}
+
+void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const struct gfs_node *except) {
+    (void)mount, (void)st, (void)except;
 }
 
 bool gfs_quota_exceeded(struct gfs_mount *mount, const struct gfs_share *share) {
@@ -373,6 +383,15 @@ static void the_hash_of_regular_files(void **state) {
     fputs("a", file);
     fflush(file);
     assert_string_equal(get("user.guildfs.xxh3", 32), "a96faf705af16834e6c632b61e964e1f");
+    /* As many at a time as leave threads for other requests, and no more. */
+    the_mount.options.max_threads = 8;
+    the_mount.hashing = 2;
+    assert_int_equal(get_error("user.guildfs.xxh3"), EAGAIN);
+    assert_int_equal(the_mount.hashing, 2);
+    the_mount.hashing = 1;
+    assert_string_equal(get("user.guildfs.xxh3", 32), "a96faf705af16834e6c632b61e964e1f");
+    assert_int_equal(the_mount.hashing, 1);
+    the_mount.hashing = 0;
     target.st.st_mode = S_IFDIR | 0700;
     assert_int_equal(get_error("user.guildfs.xxh3"), ENODATA);
     fclose(file);
