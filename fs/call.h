@@ -11,6 +11,7 @@
 
 #include "fs/mount.h"
 #include "fs/node.h"
+#include "fs/opened.h"
 #include "fs/view.h"
 #include "guildfs/upload.h"
 
@@ -38,6 +39,7 @@ struct gfs_target {
 
 /* An open file. Freed by RELEASE. Identity and rights are bound here, when the file is opened. */
 struct gfs_handle {
+    struct gfs_opened opened;
     struct gfs_node *node;
     int fd; /* of the backing file, opened with the access mode that was granted */
     bool reads, writes;

@@ -240,7 +240,7 @@ void gfs_on_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     if (rc)
         gfs_reply_error(&call, rc);
     else if (fuse_reply_open(req, fi))
-        gfs_op_releasedir(folder_handle_of(fi));
+        gfs_op_releasedir(call.mount, folder_handle_of(fi));
     gfs_call_end(&call);
 }
 
@@ -273,7 +273,7 @@ void gfs_on_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset
 
 void gfs_on_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     (void)id;
-    gfs_op_releasedir(folder_handle_of(fi));
+    gfs_op_releasedir(fuse_req_userdata(req), folder_handle_of(fi));
     fuse_reply_err(req, 0);
 }
 

@@ -11,6 +11,7 @@
  *   4. node stripes   node.c      the inode table, 64 stripes by (device, inode)
  *   5. view table     view.c
  *   6. notifier queue notify.c
+ *   7. open files     opened.c
  * None is held across a reply, a notification to the kernel, SQL or logging.
  */
 #ifndef GUILDFS_FS_MOUNT_H
@@ -28,6 +29,7 @@ struct gfs_notifier;
 struct gfs_locks;
 struct gfs_quotas;
 struct gfs_names;
+struct gfs_opened_list;
 
 struct gfs_mount_options {
     char *store;      /* absolute path of the store's directory */
@@ -51,6 +53,7 @@ struct gfs_mount {
     struct gfs_locks *locks;
     struct gfs_quotas *quotas;
     struct gfs_names *names;
+    struct gfs_opened_list *opened;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t requests, denied, open_handles;
     _Atomic unsigned hashing; /* requests that read a whole file for its checksum */
@@ -59,7 +62,8 @@ struct gfs_mount {
 /*
  * Makes and frees all tables (nodes, views, notifier, locks, quotas, names) of a mount whose
  * options and authority are set. state.c. After the session exists, gfs_mount_start() starts the
- * threads that need it, and gfs_mount_stop() ends them.
+ * threads that need it; gfs_mount_stop() ends them, and closes what is open. It is called when no
+ * request is served any more, and before the session is destroyed.
  */
 int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;
 int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;

@@ -20,6 +20,8 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     if (!rc)
         rc = gfs_names_new(&mount->names);
     if (!rc)
+        rc = gfs_opened_list_new(&mount->opened);
+    if (!rc)
         rc = gfs_views_set_root(mount);
     if (rc) {
         gfs_mount_tables_free(mount);
@@ -35,10 +37,12 @@ int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) {
 
 void gfs_mount_stop(struct gfs_mount *mount) {
     gfs_locks_stop(mount->locks);
+    gfs_opened_list_free(mount); /* while there is a session that can be told */
     gfs_notifier_stop(mount);
 }
 
 void gfs_mount_tables_free(struct gfs_mount *mount) {
+    gfs_opened_list_free(mount);
     gfs_names_free(mount->names);
     gfs_quotas_free(mount->quotas);
     gfs_locks_free(mount->locks);

@@ -110,6 +110,7 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
         return rc;
     }
     handle->fd = fd;
+    gfs_opened_add(call->mount, &handle->opened, false);
     atomic_fetch_add_explicit(&call->mount->open_handles, 1, memory_order_relaxed);
     if (handle->writes)
         gfs_node_add_writer(call->mount, node, 1);
@@ -124,6 +125,7 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
 void gfs_op_close(struct gfs_mount *mount, struct gfs_handle *handle, uint64_t lock_owner) {
     struct gfs_backing *backing = handle->node->backing;
 
+    gfs_opened_remove(mount, &handle->opened);
     gfs_locks_release(mount, handle, lock_owner);
     if (handle->writes) {
         struct stat st;

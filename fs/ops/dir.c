@@ -22,6 +22,7 @@
 enum { BATCH = 32768 };
 
 struct gfs_folder_handle {
+    struct gfs_opened opened;
     pthread_mutex_t lock; /* of what follows: one listing at a time per handle */
     int fd;               /* -1: a virtual folder */
     struct gfs_node *node;
@@ -37,7 +38,6 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
                    struct fuse_file_info *fi) {
     struct gfs_folder_handle *handle = calloc(1, sizeof *handle);
 
-    (void)call;
     if (!handle)
         return -ENOMEM;
     handle->node = node;
@@ -54,11 +54,13 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
         return -ENOMEM;
     }
     pthread_mutex_init(&handle->lock, NULL);
+    gfs_opened_add(call->mount, &handle->opened, true);
     fi->fh = (uint64_t)(uintptr_t)handle;
     return 0;
 }
 
-void gfs_op_releasedir(struct gfs_folder_handle *handle) {
+void gfs_op_releasedir(struct gfs_mount *mount, struct gfs_folder_handle *handle) {
+    gfs_opened_remove(mount, &handle->opened);
     if (handle->fd >= 0)
         close(handle->fd);
     free(handle->batch);

@@ -61,7 +61,7 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
 /* target is NULL for a virtual folder. Replies. */
 void gfs_op_readdir(struct gfs_call *call, struct gfs_folder_handle *handle, struct gfs_target *target, size_t size,
                     off_t offset, bool plus);
-void gfs_op_releasedir(struct gfs_folder_handle *handle);
+void gfs_op_releasedir(struct gfs_mount *mount, struct gfs_folder_handle *handle);
 int gfs_op_fsyncdir(struct gfs_folder_handle *handle, bool only_data) GFS_MUST_CHECK;
 
 /* xattr.c. dispatch.c has sorted the names by gfs_xattr_class() and asked the guard. */

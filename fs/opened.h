@@ -1,0 +1,28 @@
+/*
+ * What is open: files and folders, from OPEN to RELEASE. A mount that is ended by force gets no
+ * RELEASE any more; what is then still open is closed from this list.
+ */
+#ifndef GUILDFS_FS_OPENED_H
+#define GUILDFS_FS_OPENED_H
+
+#include <stdbool.h>
+
+#include "guildfs/compiler.h"
+
+struct gfs_mount;
+struct gfs_opened_list;
+
+/* The first member of struct gfs_handle and struct gfs_folder_handle. */
+struct gfs_opened {
+    struct gfs_opened *previous, *next; /* under the list's lock */
+    bool folder;
+};
+
+int gfs_opened_list_new(struct gfs_opened_list **out) GFS_MUST_CHECK;
+/* Closes everything. No request may be running; the tables that handles refer to are still there. */
+void gfs_opened_list_free(struct gfs_mount *mount);
+
+void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, bool folder);
+void gfs_opened_remove(struct gfs_mount *mount, struct gfs_opened *opened);
+
+#endif
