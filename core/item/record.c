@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "guildfs/item.h"
 
@@ -21,16 +22,17 @@ int gfs_upload_write(int fd, const struct gfs_upload *upload) {
 }
 
 #define FLOOR_PREFIX "trusted.guildfs.floor."
-enum { FLOOR_NAME_SIZE = sizeof FLOOR_PREFIX + GFS_UUID_SIZE };
+#define FLOOR_OF_ALL FLOOR_PREFIX "all"
+enum { FLOOR_NAME_SIZE = sizeof FLOOR_PREFIX + GFS_UUID_SIZE, LIST_SIZE = 65536 };
 
 static const char *floor_name(const char *user_uuid, char name[static FLOOR_NAME_SIZE]) {
     snprintf(name, FLOOR_NAME_SIZE, FLOOR_PREFIX "%s", user_uuid);
     return name;
 }
 
-int64_t gfs_floor_read(int root_fd, const char *user_uuid) {
-    char name[FLOOR_NAME_SIZE], text[24];
-    ssize_t length = gfs_path_getxattr(root_fd, floor_name(user_uuid, name), text, sizeof text - 1);
+static int64_t read_ns(int root_fd, const char *attribute) {
+    char text[24];
+    ssize_t length = gfs_path_getxattr(root_fd, attribute, text, sizeof text - 1);
 
     if (length <= 0)
         return 0;
@@ -38,9 +40,40 @@ int64_t gfs_floor_read(int root_fd, const char *user_uuid) {
     return strtoll(text, NULL, 10);
 }
 
-int gfs_floor_write(int root_fd, const char *user_uuid, int64_t floor_ns) {
-    char name[FLOOR_NAME_SIZE], text[24];
-    int length = snprintf(text, sizeof text, "%" PRId64, floor_ns);
+static int write_ns(int root_fd, const char *attribute, int64_t time_ns) {
+    char text[24];
+    int length = snprintf(text, sizeof text, "%" PRId64, time_ns);
 
-    return gfs_path_setxattr(root_fd, floor_name(user_uuid, name), text, (size_t)length, 0);
+    return gfs_path_setxattr(root_fd, attribute, text, (size_t)length, 0);
+}
+
+int64_t gfs_floor_read(int root_fd, const char *user_uuid) {
+    char name[FLOOR_NAME_SIZE];
+    int64_t own_ns = read_ns(root_fd, floor_name(user_uuid, name));
+    int64_t shared_ns = read_ns(root_fd, FLOOR_OF_ALL);
+
+    return own_ns > shared_ns ? own_ns : shared_ns;
+}
+
+/* Makes room: no user's own floor is left. The caller writes one that is above all of them. */
+static int remove_floors(int root_fd) {
+    char *list = malloc(LIST_SIZE);
+    ssize_t length = list ? gfs_path_listxattr(root_fd, list, LIST_SIZE) : -ENOMEM;
+    int rc = length < 0 ? (int)length : 0;
+
+    for (ssize_t at = 0; !rc && at < length; at += (ssize_t)strlen(list + at) + 1)
+        if (!strncmp(list + at, FLOOR_PREFIX, strlen(FLOOR_PREFIX)))
+            rc = gfs_path_removexattr(root_fd, list + at);
+    free(list);
+    return rc;
+}
+
+int gfs_floor_write(int root_fd, const char *user_uuid, int64_t floor_ns) {
+    char name[FLOOR_NAME_SIZE];
+    int rc = write_ns(root_fd, floor_name(user_uuid, name), floor_ns);
+
+    if (rc != -ENOSPC && rc != -E2BIG)
+        return rc;
+    rc = remove_floors(root_fd);
+    return rc ? rc : write_ns(root_fd, FLOOR_OF_ALL, floor_ns);
 }

@@ -51,7 +51,9 @@ int gfs_upload_write(int fd, const struct gfs_upload *upload) GFS_MUST_CHECK;
 
 /*
  * The moment before which nothing that a user uploaded to a share is pending any more, kept in an
- * attribute of the share's root: the user's last loss of Upload. 0 when there was none.
+ * attribute of the share's root: the user's last loss of Upload. 0 when there was none. floor_ns
+ * is the present: when the filesystem has no room for one more, one floor for everybody takes the
+ * place of all (then what others have pending ends as well).
  */
 int64_t gfs_floor_read(int root_fd, const char *user_uuid);
 int gfs_floor_write(int root_fd, const char *user_uuid, int64_t floor_ns) GFS_MUST_CHECK;
