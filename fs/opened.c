@@ -3,28 +3,40 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "fs/ops/ops.h"
 
 struct gfs_opened_list {
     pthread_mutex_t lock;
     struct gfs_opened ends; /* the list is a ring through it */
+    uint64_t most_per_view; /* never changes */
 };
 
 int gfs_opened_list_new(struct gfs_opened_list **out) {
     struct gfs_opened_list *list = calloc(1, sizeof *list);
+    struct rlimit limit = {0};
     if (!list)
         return -ENOMEM;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    list->most_per_view = limit.rlim_cur / 2;
     pthread_mutex_init(&list->lock, NULL);
     list->ends.previous = list->ends.next = &list->ends;
     *out = list;
     return 0;
 }
 
-void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, bool folder) {
+int gfs_opened_admit(struct gfs_mount *mount, const struct gfs_view *view) {
+    return view && atomic_load(&view->opened) >= mount->opened->most_per_view ? -ENFILE : 0;
+}
+
+void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, struct gfs_view *view, bool folder) {
     struct gfs_opened_list *list = mount->opened;
 
     opened->folder = folder;
+    opened->view = view;
+    if (view)
+        atomic_fetch_add(&view->opened, 1);
     pthread_mutex_lock(&list->lock);
     opened->previous = &list->ends;
     opened->next = list->ends.next;
@@ -34,6 +46,8 @@ void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, bool fol
 }
 
 void gfs_opened_remove(struct gfs_mount *mount, struct gfs_opened *opened) {
+    if (opened->view)
+        atomic_fetch_sub(&opened->view->opened, 1);
     pthread_mutex_lock(&mount->opened->lock);
     opened->previous->next = opened->next;
     opened->next->previous = opened->previous;

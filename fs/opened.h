@@ -11,10 +11,12 @@
 
 struct gfs_mount;
 struct gfs_opened_list;
+struct gfs_view;
 
 /* The first member of struct gfs_handle and struct gfs_folder_handle. */
 struct gfs_opened {
     struct gfs_opened *previous, *next; /* under the list's lock */
+    struct gfs_view *view;              /* NULL: the top, which is nobody's */
     bool folder;
 };
 
@@ -22,7 +24,9 @@ int gfs_opened_list_new(struct gfs_opened_list **out) GFS_MUST_CHECK;
 /* Closes everything. No request may be running; the tables that handles refer to are still there. */
 void gfs_opened_list_free(struct gfs_mount *mount);
 
-void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, bool folder);
+/* 0; -ENFILE when the view has half of the daemon's descriptors open: the rest is for others. */
+int gfs_opened_admit(struct gfs_mount *mount, const struct gfs_view *view) GFS_MUST_CHECK;
+void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, struct gfs_view *view, bool folder);
 void gfs_opened_remove(struct gfs_mount *mount, struct gfs_opened *opened);
 
 #endif

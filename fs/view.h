@@ -21,6 +21,7 @@ struct gfs_views;
 struct gfs_view {
     gfs_id user;
     char uuid[37];
+    _Atomic uint64_t opened;   /* files and folders that are open */
     _Atomic uint32_t uid, gid; /* shown as the owner of everything in it */
     struct gfs_node *nodes;    /* its virtual nodes; under the view table's lock */
     struct gfs_tree *trees;

@@ -80,8 +80,10 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
     int access_mode = fi->flags & O_ACCMODE;
     bool made = fd >= 0;
     int path_fd = -1;
-    int rc = handle ? gfs_backing_get(call->mount, node->backing, &path_fd) : -ENOMEM;
+    int rc = handle ? gfs_opened_admit(call->mount, node->view) : -ENOMEM;
 
+    if (!rc)
+        rc = gfs_backing_get(call->mount, node->backing, &path_fd);
     if (rc) {
         if (made)
             close(fd);
@@ -110,7 +112,7 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
         return rc;
     }
     handle->fd = fd;
-    gfs_opened_add(call->mount, &handle->opened, false);
+    gfs_opened_add(call->mount, &handle->opened, node->view, false);
     atomic_fetch_add_explicit(&call->mount->open_handles, 1, memory_order_relaxed);
     if (handle->writes)
         gfs_node_add_writer(call->mount, node, 1);

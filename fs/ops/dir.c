@@ -36,10 +36,11 @@ struct gfs_folder_handle {
 
 int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gfs_target *folder,
                    struct fuse_file_info *fi) {
-    struct gfs_folder_handle *handle = calloc(1, sizeof *handle);
+    int admitted = gfs_opened_admit(call->mount, node->view);
+    struct gfs_folder_handle *handle = admitted ? NULL : calloc(1, sizeof *handle);
 
     if (!handle)
-        return -ENOMEM;
+        return admitted ? admitted : -ENOMEM;
     handle->node = node;
     handle->fd = -1;
     handle->numbered = folder && !(folder->facts.effective & GFS_VIEW);
@@ -54,7 +55,7 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
         return -ENOMEM;
     }
     pthread_mutex_init(&handle->lock, NULL);
-    gfs_opened_add(call->mount, &handle->opened, true);
+    gfs_opened_add(call->mount, &handle->opened, node->view, true);
     fi->fh = (uint64_t)(uintptr_t)handle;
     return 0;
 }

@@ -5,7 +5,7 @@ import os
 import resource
 import socket
 import stat
-from errno import EACCES, EBUSY, EINVAL, EIO, EMFILE, ENFILE, ENOENT, ENOTCONN, EPERM, EROFS, ESTALE, EXDEV
+from errno import EACCES, EBUSY, EINVAL, EIO, ENFILE, ENOENT, ENOTCONN, EPERM, EROFS, ESTALE, EXDEV
 
 import boot  # noqa: F401
 import calls
@@ -225,7 +225,9 @@ def test_many_open_files(g):
     for number in range(100):
         guild.make_file(share.backing / str(number), b"x")
     count, problem = g.bob.call(open_many, share.at(g.bob))
-    guild.true(problem in (0, EMFILE, ENFILE), f"refused as too many, not {problem}")
+    half = resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2
+    guild.equal(problem, ENFILE if half < 40_000 else 0, "refused as too many for one person")
+    guild.true(count <= half, "half of them is for others")
     print(f"#    {count} files open at once")
     guild.equal(g.alice.call(calls.read_file, share.at(g.alice, "5")), b"x", "alice goes on")
 
