@@ -8,7 +8,7 @@
  *   2. size locks     quota.c     one per file whose size changes, in shares with a quota; below
  *                                 them quota.c's own lock of its table
  *   3. lock table     ops/lock.c
- *   4. node stripes   node.c      the inode table, 64 stripes by (device, inode)
+ *   4. node stripes   stripe.h    the inode table, 64 stripes by (device, inode)
  *   5. view table     view.c
  *   6. notifier queue notify.c
  *   7. open files     opened.c
