@@ -201,7 +201,7 @@ size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inod
 
 /* ---- hot folders ---- */
 
-bool gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by) {
+void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder);
     int64_t now = gfs_monotonic_ns();
 
@@ -210,9 +210,7 @@ bool gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, con
         folder->hot_until_ns = now + HOT_NS;
     folder->last_changer = (uint64_t)by->user;
     folder->last_changed_ns = now;
-    bool hot = folder->hot_until_ns > now;
     pthread_mutex_unlock(&stripe->lock);
-    return hot;
 }
 
 bool gfs_folder_hot(struct gfs_mount *mount, struct gfs_backing *folder) {

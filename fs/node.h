@@ -111,10 +111,10 @@ void gfs_nodes_visit(struct gfs_mount *mount, void (*visit)(void *context, struc
 void gfs_nodes_count(struct gfs_mount *mount, uint64_t *nodes, uint64_t *backings, uint64_t *descriptors);
 
 /*
- * Names in the folder change, by this view. True when another view has changed names in it within
- * the last two seconds: the folder is hot, and its names are not cached by anyone for a while.
+ * Names in the folder change, by this view. When two views have changed names in it within two
+ * seconds the folder is hot: for a while its names are not cached by anyone.
  */
-bool gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by);
+void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by);
 bool gfs_folder_hot(struct gfs_mount *mount, struct gfs_backing *folder);
 
 #endif

@@ -11,11 +11,12 @@
 #include "guildfs/log.h"
 
 enum { THREADS = 2, THREADS_MAX = 32, SIBLINGS_AT_ONCE = 64, HELD_UP_NOTICES_MAX = 256 };
-/* A folder that only one view changes cannot contend: there the wait ends when the notice is
- * through. In a hot one nothing is cached that the notice could not also miss by. */
-static const int64_t WAIT_NS = 100000000, HOT_WAIT_NS = 2000000, POLICY_WAIT_NS = 500000000;
+/* A request that waits for notices holds locks in the kernel, of its own view, which notices to that
+ * view may need. So of requests that wait for each other's views, in a ring, the last to begin gives
+ * way: it alone sees that a view which it waits for is waiting itself. With its reply its locks go. */
+static const int64_t WAIT_NS = 300000000, GIVE_WAY_NS = 2000000, POLICY_WAIT_NS = 500000000;
 /* After this a view counts as held up. */
-static const int64_t HELD_UP_NS = 50000000;
+static const int64_t HELD_UP_NS = 200000000;
 
 /* Somebody who waits, and the notices that are not done. Freed by whoever is last. */
 struct gfs_notices {
@@ -244,6 +245,24 @@ static void wait_for(struct gfs_notifier *notifier, struct gfs_notices *notices,
     }
 }
 
+/* Waits for notices to these, on behalf of a request of the view. */
+static void wait_in_turn(struct gfs_notifier *notifier, struct gfs_notices *notices, struct gfs_view *view,
+                         const struct gfs_sibling *told, size_t count) {
+    bool ring = false;
+
+    if (!notices)
+        return;
+    pthread_mutex_lock(&notifier->lock);
+    for (size_t i = 0; i < count; i++)
+        ring = ring || told[i].view->waiting > 0;
+    view->waiting++;
+    pthread_mutex_unlock(&notifier->lock);
+    wait_for(notifier, notices, ring ? GIVE_WAY_NS : WAIT_NS);
+    pthread_mutex_lock(&notifier->lock);
+    view->waiting--;
+    pthread_mutex_unlock(&notifier->lock);
+}
+
 void gfs_notices_end(struct gfs_mount *mount, struct gfs_notices *notices) {
     wait_for(mount->notifier, notices, POLICY_WAIT_NS);
 }
@@ -286,7 +305,7 @@ void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const
 void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second) {
     struct gfs_sibling space[SIBLINGS_AT_ONCE];
     size_t count = 0;
-    bool hot = gfs_folder_changed(mount, folder->backing, folder->view);
+    gfs_folder_changed(mount, folder->backing, folder->view);
     struct gfs_sibling *all =
         siblings(mount, folder->backing->device, folder->backing->inode, folder, false, space, &count);
     struct gfs_notices *notices = count ? gfs_notices_begin() : NULL;
@@ -298,7 +317,7 @@ void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const ch
         if (second)
             send_notice(mount, notices, all[i], second, 0, 0);
     }
-    wait_for(mount->notifier, notices, hot ? HOT_WAIT_NS : WAIT_NS);
+    wait_in_turn(mount->notifier, notices, folder->view, all, count);
     if (all != space)
         free(all);
 }
@@ -312,7 +331,7 @@ void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backi
 
     for (size_t i = 0; i < count; i++)
         send_notice(mount, notices, all[i], "", offset, length);
-    wait_for(mount->notifier, notices, WAIT_NS);
+    wait_in_turn(mount->notifier, notices, except->view, all, count);
     if (all != space)
         free(all);
 }

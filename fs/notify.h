@@ -6,8 +6,9 @@
  * could hold. Names and pages do: forgetting a name takes the folder's lock in the kernel, and two
  * views that change the same folder would wait for each other for ever if their handlers did it.
  * So names and pages go to the notifier's threads, and the handler waits for them with a
- * deadline. It runs out only under contention, and then the folder is hot (node.h): while it is,
- * its names are not cached at all, and there is nothing to forget.
+ * deadline. Of requests that would wait for each other's views the last one gives way (notify.c);
+ * in a folder where that happens, which is hot (node.h), names are not cached at all for a while,
+ * and there is nothing to forget.
  *
  * Whoever can make a program of one view hang in a folder (in a page fault while it lists it, for
  * one) holds the folder's lock in the kernel for as long as they like, and with it a thread that

@@ -29,6 +29,7 @@ struct gfs_view {
     /* under the notifier's lock: notices to this view that are not done, and since when (monotonic)
      * one of them is being told; 0: none is */
     unsigned notices;
+    unsigned waiting; /* requests of this view that wait for notices to others */
     int64_t told_since_ns;
     _Atomic unsigned hashing; /* requests that hash a file's content, see ops/xattr.c */
 };
