@@ -102,6 +102,7 @@ int gfs_statement_run(struct gfs_statement *statement) {
     return rc < 0 ? rc : 0;
 }
 
+GFS_PRINTF(2, 0)
 static int set_missing(struct gfs_statement *statement, const char *format, va_list arguments) {
     char message[sizeof((struct gfs_error *)0)->message];
 
