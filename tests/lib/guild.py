@@ -166,6 +166,14 @@ class Share:
         return str(user.view.joinpath(place, KIND_FOLDERS[self.kind], self.name, *parts))
 
 
+def reachable(program, directory):
+    """A copy of a program that unprivileged users can run: the checkout may lie where only root can go."""
+    copy = pathlib.Path(directory) / pathlib.Path(program).name
+    shutil.copy(program, copy)
+    copy.chmod(0o755)
+    return copy
+
+
 class Guild:
     """Store, users, shares, daemon. A context manager; cleans up at the end of the process as well."""
 

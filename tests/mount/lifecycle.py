@@ -213,7 +213,7 @@ def test_only_root_mounts(g):
         os.setresgid(60001, 60001, 60001)
         os.setresuid(60001, 60001, 60001)
 
-    done = run(guild.GUILDFSD, g.store, g.mountpoint, preexec_fn=drop)
+    done = run(guild.reachable(guild.GUILDFSD, g.dir), g.store, g.mountpoint, preexec_fn=drop)
     guild.true(done.returncode != 0 and done.stderr.strip(), "refused with a message")
     guild.true(not g.mounted(), "nothing is mounted")
 

@@ -126,10 +126,10 @@ def main():
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("--tries", type=int, default=100_000)
     arguments = parser.parse_args()
-    program = str(arguments.program.resolve())
     guild.require_mounts()
     guild.end_on_signals(3600)
     with guild.Guild(["alice"], mounted=False) as g:
+        program = str(guild.reachable(arguments.program.resolve(), g.dir))
         try:
             check_the_test(g, program)
             # Without name caches in the kernel every step of every path is the daemon's.
