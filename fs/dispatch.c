@@ -67,8 +67,7 @@ static void on_init(void *userdata, struct fuse_conn_info *conn) {
 /* Absent and hidden are the same answer, which the kernel may keep. */
 static void reply_absent(struct gfs_call *call, const struct gfs_target *folder) {
     struct fuse_entry_param entry = {.entry_timeout = gfs_entry_timeout(call, folder, NULL)};
-    if (fuse_reply_entry(call->req, &entry))
-        return;
+    fuse_reply_entry(call->req, &entry);
 }
 
 static void reply_entry(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {

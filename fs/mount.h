@@ -4,7 +4,7 @@
  * state besides it.
  *
  * Lock order (a thread that holds one may take only those below it):
- *   1. folder locks   names.c     one per folder being changed, in the order of their addresses
+ *   1. folder locks   names.c     a folder being changed; two are taken in the order of their numbers
  *   2. size locks     quota.c     one per file whose size changes, in shares with a quota; below
  *                                 them quota.c's own lock of its table
  *   3. lock table     ops/lock.c
