@@ -61,7 +61,7 @@ void gfs_target_put(struct gfs_call *call, struct gfs_target *target);
 void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target);
 
 /*
- * guard.c: the one caller of gfs_decide(). 0, or a negative errno. A denial is counted.
+ * guard.c: where a decision is asked for. 0, or a negative errno. A denial is counted.
  */
 int gfs_guard(struct gfs_call *call, struct gfs_target *target, enum gfs_op op) GFS_MUST_CHECK;
 /* The same, and the permissions that were needed: to be kept in a handle. */

@@ -1,6 +1,8 @@
 /*
- * The guard: the one caller of core/authz from the filesystem. dispatch.c asks it before any
- * operation; operations do not ask, and do not know permissions.
+ * The guard: the one place in the filesystem where core/authz is asked for a decision.
+ * The dispatcher asks it before any operation; operations do not ask. (ops/explain.c calls
+ * gfs_decide() too, for the words of user.guildfs.explain: nothing is done on its answer.)
+ * tests/lint/layers holds the files against this.
  */
 #include <errno.h>
 #include <fcntl.h>
