@@ -64,12 +64,13 @@ static double until_settled(const struct gfs_call *call, const struct gfs_target
 }
 
 double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
-    double timeout = seconds(call->mount->options.attr_timeout_ns);
+    int64_t timeout_ns = call->mount->options.attr_timeout_ns;
 
-    /* While another view writes, size and times change without notice. */
-    if (target->node && target->node->kind == GFS_NODE_ITEM && gfs_node_other_writers(call->mount, target->node))
-        return 0;
-    return until_settled(call, target, timeout);
+    if (target->node && target->node->kind == GFS_NODE_ITEM) {
+        int64_t limit_ns = gfs_node_attr_limit_ns(call->mount, target->node);
+        timeout_ns = limit_ns < timeout_ns ? limit_ns : timeout_ns;
+    }
+    return until_settled(call, target, seconds(timeout_ns));
 }
 
 double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {
@@ -87,8 +88,13 @@ int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struc
     int fd = target->backing ? fcntl(target->fd, F_DUPFD_CLOEXEC, 0) : target->fd;
     if (fd < 0)
         return -errno;
-    int rc = gfs_node_enter(call->mount, target->tree, target->facts.share_root, folder ? folder->fd : fd, &fd,
-                            &target->st, &target->node);
+    const struct gfs_node_wanted wanted = {
+        .st = &target->st,
+        .share_root = target->facts.share_root,
+        .fast = target->share->data_mode == GFS_DATA_FAST,
+        .root_fd = folder ? folder->fd : fd,
+    };
+    int rc = gfs_node_enter(call->mount, target->tree, &wanted, &fd, &target->node);
     if (target->backing && fd >= 0)
         close(fd);
     else if (!target->backing)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/passthrough.h"
 #include "fs/stripe.h"
 
 void gfs_lru_remove(struct gfs_stripe *stripe, struct gfs_backing *backing) {
@@ -24,17 +25,23 @@ void gfs_lru_add(struct gfs_stripe *stripe, struct gfs_backing *backing) {
     stripe->evictable++;
 }
 
-/* Takes the oldest descriptors out of the cache when there are too many: at most one is returned
- * for the caller to close outside the lock, -1 when there is none. */
-int gfs_lru_evict(struct gfs_nodes *nodes, struct gfs_stripe *stripe) {
+/* At most one: others go with the next calls. */
+struct gfs_descriptor gfs_lru_evict(struct gfs_nodes *nodes, struct gfs_stripe *stripe) {
     if (stripe->descriptors <= nodes->descriptors_per_stripe || !stripe->oldest)
-        return -1;
+        return (struct gfs_descriptor){.fd = -1};
     struct gfs_backing *backing = stripe->oldest;
-    int fd = backing->descriptor;
+    const struct gfs_descriptor old = {.fd = backing->descriptor, .backing_id = backing->backing_id};
     gfs_lru_remove(stripe, backing);
     backing->descriptor = -1;
+    backing->backing_id = 0;
     stripe->descriptors--;
-    return fd;
+    return old;
+}
+
+void gfs_descriptor_close(struct gfs_mount *mount, struct gfs_descriptor descriptor) {
+    if (descriptor.fd >= 0)
+        close(descriptor.fd);
+    gfs_passthrough_close(mount, descriptor.backing_id);
 }
 
 /* With the stripe locked: whether the descriptor may be closed to make room. */
@@ -137,8 +144,8 @@ static int open_handle(struct gfs_nodes *nodes, const struct gfs_backing *backin
 
 int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *fd) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, backing);
+    struct gfs_descriptor old = {.fd = -1};
     int opened = -1;
-    int old = -1;
 
     pthread_mutex_lock(&stripe->lock);
     if (backing->descriptor < 0) {
@@ -163,14 +170,13 @@ int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *f
     pthread_mutex_unlock(&stripe->lock);
     if (opened >= 0)
         close(opened);
-    if (old >= 0)
-        close(old);
+    gfs_descriptor_close(mount, old);
     return 0;
 }
 
 void gfs_backing_put(struct gfs_mount *mount, struct gfs_backing *backing) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, backing);
-    int old = -1;
+    struct gfs_descriptor old;
 
     pthread_mutex_lock(&stripe->lock);
     bool last = --backing->pins == 0 && !backing->nodes;
@@ -184,6 +190,55 @@ void gfs_backing_put(struct gfs_mount *mount, struct gfs_backing *backing) {
     pthread_mutex_unlock(&stripe->lock);
     if (last)
         free(backing);
-    if (old >= 0)
-        close(old);
+    gfs_descriptor_close(mount, old);
+}
+
+/* ---- passthrough ---- */
+
+int gfs_backing_passthrough(struct gfs_mount *mount, struct gfs_backing *backing, int32_t *id) {
+    struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, backing);
+    int32_t fresh = 0;
+
+    pthread_mutex_lock(&stripe->lock);
+    int32_t known = backing->backing_id;
+    int fd = backing->descriptor;
+    pthread_mutex_unlock(&stripe->lock);
+    if (!known) {
+        int rc = gfs_passthrough_open(mount, fd, &fresh);
+        if (rc)
+            return rc;
+        pthread_mutex_lock(&stripe->lock);
+        known = backing->backing_id; /* another thread may have been faster */
+        if (!known) {
+            known = backing->backing_id = fresh;
+            fresh = 0;
+        }
+        pthread_mutex_unlock(&stripe->lock);
+        gfs_passthrough_close(mount, fresh);
+    }
+    *id = known;
+    return 0;
+}
+
+static bool try_passthrough(struct gfs_mount *mount, struct gfs_device *device, int fd) {
+    int32_t id = 0;
+    int untried = 0;
+    int rc = gfs_passthrough_open(mount, fd, &id);
+
+    if (rc == -ENOMEM || rc == -ENFILE || rc == -EMFILE)
+        return false; /* says nothing of the filesystem */
+    bool first = atomic_compare_exchange_strong(&device->passthrough, &untried, rc ? -1 : 1);
+    if (first && rc)
+        gfs_passthrough_refused(mount, device->id, rc);
+    gfs_passthrough_close(mount, id);
+    return !rc;
+}
+
+bool gfs_device_passes_through(struct gfs_mount *mount, uint64_t id, int fd) {
+    const struct gfs_device *found = gfs_device_find(mount->nodes, id);
+    if (!found)
+        return false;
+    struct gfs_device *device = &mount->nodes->devices[found - mount->nodes->devices];
+    int works = atomic_load_explicit(&device->passthrough, memory_order_relaxed);
+    return works ? works > 0 : try_passthrough(mount, device, fd);
 }

@@ -6,7 +6,9 @@
  * Descriptors are a bounded cache: an O_PATH descriptor is opened by handle when it is needed and
  * kept in an LRU list; it is pinned while a request uses it, while the file is open, and when the
  * file was unlinked (then nothing could open it again). On filesystems without handles (overlayfs
- * without nfs_export) every backing keeps its descriptor.
+ * without nfs_export) every backing keeps its descriptor. For passthrough the kernel knows the file
+ * by a backing id, which is part of the cached descriptor: it comes with the first open, and goes
+ * when the descriptor is closed.
  */
 #ifndef GUILDFS_FS_BACKING_H
 #define GUILDFS_FS_BACKING_H
@@ -33,12 +35,14 @@ struct gfs_backing {
     uint8_t handle[GFS_HANDLE_BYTES];
     /* under the node stripe of (device, inode) */
     int descriptor; /* O_PATH, or -1 */
+    int32_t backing_id; /* of the descriptor, in the kernel, see passthrough.h; 0: none */
     unsigned pins;  /* users of the descriptor */
     bool keep;      /* unlinked, or without handle: never closed before the end */
     struct gfs_node *nodes;              /* the views' nodes of it */
     struct gfs_backing *next_in_bucket;
     struct gfs_backing *newer, *older;   /* LRU list of unpinned descriptors */
     unsigned writers;                    /* handles open for writing, all views */
+    bool mapped;                         /* may have a writable mapping that nobody tells of (data mode fast) */
     /* folders: coherence between views, see notify.h */
     uint64_t last_changer; /* view that last changed names in it */
     int64_t last_changed_ns, hot_until_ns; /* monotonic */
@@ -50,5 +54,13 @@ struct gfs_backing {
  */
 int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *fd) GFS_MUST_CHECK;
 void gfs_backing_put(struct gfs_mount *mount, struct gfs_backing *backing);
+
+/*
+ * The backing id for passthrough of a backing that the caller has borrowed: one for all opens in
+ * all views, since the kernel allows no second one for an inode while the first is in use. It ends
+ * with the cached descriptor, so it stays while anybody has the backing borrowed. 0 and *id, or
+ * what gfs_passthrough_open() says.
+ */
+int gfs_backing_passthrough(struct gfs_mount *mount, struct gfs_backing *backing, int32_t *id) GFS_MUST_CHECK;
 
 #endif

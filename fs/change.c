@@ -60,6 +60,13 @@ static bool has_place(const struct gfs_rights *rights, const struct gfs_place *p
     return false;
 }
 
+/* The files in it get other nodes, see node.h. */
+static bool mode_differs(const struct change *change, gfs_id share) {
+    const struct gfs_share *before = gfs_snapshot_share(change->before, share);
+    const struct gfs_share *after = gfs_snapshot_share(change->after, share);
+    return before && after && before->data_mode != after->data_mode;
+}
+
 static void compare_places(struct change *change, struct gfs_view *view, const struct gfs_rights *mine,
                            const struct gfs_rights *other) {
     size_t count = 0, hint = 0;
@@ -68,7 +75,7 @@ static void compare_places(struct change *change, struct gfs_view *view, const s
     for (size_t i = 0; i < count; i++) {
         gfs_id share = places[i].share->id;
         gfs_perms differs = gfs_rights_on(mine, share) ^ gfs_rights_on(other, share);
-        if ((differs & GFS_VIEW) || !has_place(other, &places[i], &hint))
+        if ((differs & GFS_VIEW) || mode_differs(change, share) || !has_place(other, &places[i], &hint))
             forget_place(change, view, &places[i]);
     }
 }
@@ -95,7 +102,8 @@ static void compare_groups(struct change *change, struct gfs_view *view, const s
 
 static bool share_differs(const struct gfs_share *a, const struct gfs_share *b) {
     return !a || !b || a->archived != b->archived || a->overwrite_upload != b->overwrite_upload ||
-           a->grace_ns != b->grace_ns || a->quota_bytes != b->quota_bytes || a->unarchived_ns != b->unarchived_ns;
+           a->grace_ns != b->grace_ns || a->quota_bytes != b->quota_bytes || a->unarchived_ns != b->unarchived_ns ||
+           a->data_mode != b->data_mode;
 }
 
 static void compare_tree(void *context, struct gfs_tree *tree) {

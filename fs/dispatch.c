@@ -5,6 +5,7 @@
 
 #include "fs/notify.h"
 #include "fs/ops/ops.h"
+#include "fs/passthrough.h"
 #include "guildfs/clock.h"
 
 bool gfs_call_begin(struct gfs_call *call, fuse_req_t req) {
@@ -38,7 +39,6 @@ static void want(struct fuse_conn_info *conn, uint64_t capability, bool on) {
 }
 
 static void on_init(void *userdata, struct fuse_conn_info *conn) {
-    (void)userdata;
     /* Copying once is quicker than splicing, see docs/decisions. */
     want(conn, FUSE_CAP_SPLICE_READ, false);
     want(conn, FUSE_CAP_SPLICE_WRITE, false);
@@ -60,6 +60,7 @@ static void on_init(void *userdata, struct fuse_conn_info *conn) {
     want(conn, FUSE_CAP_POSIX_ACL, false);
     want(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true); /* appending handles, see ops/data.c */
     conn->max_write = 1 << 20;
+    gfs_passthrough_init(userdata, conn);
 }
 
 /* ---- lookup and forget ---- */

@@ -56,7 +56,10 @@ struct gfs_mount {
     struct gfs_opened_list *opened;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t requests, denied, open_handles;
-    _Atomic unsigned hashing; /* requests that read a whole file for its checksum */
+    /* data mode "fast", see passthrough.h */
+    atomic_bool passthrough;            /* the connection has it */
+    const char *_Atomic no_passthrough; /* why fast shares, or some of them, do without; NULL: none does */
+    _Atomic unsigned hashing;           /* requests that read a whole file for its checksum */
 };
 
 /*

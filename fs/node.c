@@ -10,22 +10,28 @@
 
 static const int64_t HOT_NS = 2 * GFS_NS_PER_S;
 
-static struct gfs_node *find_node(const struct gfs_backing *backing, const struct gfs_tree *tree, bool share_root) {
+static bool is_of(const struct gfs_node *node, const struct gfs_tree *tree, bool share_root, bool fast) {
+    return node->tree == tree && node->share_root == share_root && node->fast == fast && !node->dead;
+}
+
+static struct gfs_node *find_node(const struct gfs_backing *backing, const struct gfs_tree *tree, bool share_root,
+                                  bool fast) {
     struct gfs_node *node = backing->nodes;
 
-    while (node && (node->tree != tree || node->share_root != share_root))
+    while (node && !is_of(node, tree, share_root, fast))
         node = node->next_of_backing;
     return node;
 }
 
 static struct gfs_node *add_node(struct gfs_stripe *stripe, struct gfs_backing *backing, struct gfs_tree *tree,
-                                 bool share_root) {
+                                 bool share_root, bool fast) {
     struct gfs_node *node = calloc(1, sizeof *node);
 
     if (!node)
         return NULL;
     node->kind = GFS_NODE_ITEM;
     node->share_root = share_root;
+    node->fast = fast;
     node->view = tree->view;
     node->tree = tree;
     node->backing = backing;
@@ -35,23 +41,25 @@ static struct gfs_node *add_node(struct gfs_stripe *stripe, struct gfs_backing *
     return node;
 }
 
-int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_root, int root_fd, int *fd,
-                   const struct stat *st, struct gfs_node **out) {
+int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct gfs_node_wanted *wanted, int *fd,
+                   struct gfs_node **out) {
+    const struct stat *st = wanted->st;
     struct gfs_backing key;
-    int rc = gfs_backing_key(mount, root_fd, *fd, st, &key);
+    int rc = gfs_backing_key(mount, wanted->root_fd, *fd, st, &key);
     if (rc)
         return rc;
     struct gfs_stripe *stripe = gfs_stripe_of(mount, key.device, key.inode);
-    int old = -1;
+    struct gfs_descriptor old = {.fd = -1};
+    bool fast = wanted->fast && S_ISREG(st->st_mode) && gfs_device_passes_through(mount, st->st_dev, *fd);
 
     pthread_mutex_lock(&stripe->lock);
     struct gfs_backing *backing = gfs_backing_find(stripe, &key);
     bool made = !backing;
     if (made)
         backing = gfs_backing_add(stripe, &key);
-    struct gfs_node *node = backing ? find_node(backing, tree, share_root) : NULL;
+    struct gfs_node *node = backing ? find_node(backing, tree, wanted->share_root, fast) : NULL;
     if (backing && !node)
-        node = add_node(stripe, backing, tree, share_root);
+        node = add_node(stripe, backing, tree, wanted->share_root, fast);
     if (node) {
         node->lookups++;
         if (backing->descriptor < 0) {
@@ -67,8 +75,7 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_ro
         free(backing);
     }
     pthread_mutex_unlock(&stripe->lock);
-    if (old >= 0)
-        close(old);
+    gfs_descriptor_close(mount, old);
     if (!node)
         return -ENOMEM;
     *out = node;
@@ -80,7 +87,7 @@ void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lo
         return;
     struct gfs_backing *backing = node->backing;
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, backing);
-    int fd = -1;
+    struct gfs_descriptor old = {.fd = -1};
     bool last = false;
 
     pthread_mutex_lock(&stripe->lock);
@@ -95,14 +102,18 @@ void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lo
     }
     bool gone = node->lookups == 0;
     if (last)
-        fd = gfs_backing_take_out(stripe, backing);
+        old = gfs_backing_take_out(stripe, backing);
     pthread_mutex_unlock(&stripe->lock);
     if (gone)
         free(node);
     if (last)
         free(backing);
-    if (fd >= 0)
-        close(fd);
+    gfs_descriptor_close(mount, old);
+}
+
+void gfs_node_kill(struct gfs_node *node) {
+    node->dead = true;
+    node->lookups++;
 }
 
 void gfs_node_add_writer(struct gfs_mount *mount, struct gfs_node *node, int difference) {
@@ -111,16 +122,18 @@ void gfs_node_add_writer(struct gfs_mount *mount, struct gfs_node *node, int dif
     pthread_mutex_lock(&stripe->lock);
     node->writers += (unsigned)difference;
     node->backing->writers += (unsigned)difference;
+    node->backing->mapped |= node->fast;
     pthread_mutex_unlock(&stripe->lock);
 }
 
-unsigned gfs_node_other_writers(struct gfs_mount *mount, const struct gfs_node *node) {
+int64_t gfs_node_attr_limit_ns(struct gfs_mount *mount, const struct gfs_node *node) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, node->backing);
 
     pthread_mutex_lock(&stripe->lock);
-    unsigned writers = node->backing->writers - node->writers;
+    bool others_write = node->backing->writers > node->writers;
+    bool mapped = node->backing->mapped;
     pthread_mutex_unlock(&stripe->lock);
-    return writers;
+    return others_write ? 0 : mapped ? GFS_NS_PER_S : INT64_MAX;
 }
 
 bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const struct stat *st) {

@@ -47,6 +47,7 @@ struct gfs_node {
     enum gfs_node_kind kind;
     bool mount_root;                /* node id 1 */
     bool share_root;
+    bool fast;                      /* ITEM, a regular file: its opens pass through, see passthrough.h */
     enum gfs_place_kind place;      /* PLACE, KIND */
     enum gfs_kind share_kind;       /* KIND */
     gfs_id group;                   /* PLACE, KIND: of GFS_PLACE_GROUP */
@@ -55,6 +56,7 @@ struct gfs_node {
     struct gfs_backing *backing;    /* ITEM */
     /* under the node stripe (ITEM) or the view table's lock (others) */
     uint64_t lookups;
+    bool dead;                      /* ITEM: no lookup finds it any more, see gfs_node_kill() */
     unsigned writers;               /* handles of this node that are open for writing */
     struct gfs_node *next_of_backing;
     struct gfs_node *next;          /* virtual nodes: in the view */
@@ -72,20 +74,40 @@ void gfs_nodes_free(struct gfs_nodes *nodes);
 
 /*
  * The node of an item in a tree, found or made, with one lookup more. fd is an O_PATH descriptor
- * of the item and st what fstat says of it; *fd is kept and set to -1 when the backing can use
- * it, else it stays the caller's. root_fd is any descriptor of the share's root, to open the
- * filesystem's handles by. 0, -ENOMEM, -EMFILE.
+ * of the item; *fd is kept and set to -1 when the backing can use it, else it stays the caller's.
+ * 0, -ENOMEM, -EMFILE.
+ *
+ * The kernel does not mix opens that go through its cache with those that pass through, so the
+ * mode belongs to the node: when that of the share changes, the next lookup gets another node, and
+ * what is open stays as it is.
  */
-int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, bool share_root, int root_fd, int *fd,
-                   const struct stat *st, struct gfs_node **out) GFS_MUST_CHECK;
+struct gfs_node_wanted {
+    const struct stat *st; /* of the item */
+    bool share_root;
+    bool fast;   /* the share is: a regular file's opens pass through, where that works */
+    int root_fd; /* any descriptor of the share's root, to open the filesystem's handles by */
+};
+int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct gfs_node_wanted *wanted, int *fd,
+                   struct gfs_node **out) GFS_MUST_CHECK;
+
+/*
+ * From now on no lookup finds the node, and the item gets another one. What is open stays as it
+ * is. With the stripe locked, so to be called in a gfs_nodes_visit(). The node has one lookup more,
+ * so that it stays until the caller gives that back by gfs_node_forget().
+ */
+void gfs_node_kill(struct gfs_node *node);
 
 /* Takes back lookups; frees the node when none is left. Virtual nodes stay. */
 void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lookups);
 
 /* Counts handles that are open for writing. */
 void gfs_node_add_writer(struct gfs_mount *mount, struct gfs_node *node, int difference);
-/* Handles open for writing through other nodes of the same backing. */
-unsigned gfs_node_other_writers(struct gfs_mount *mount, const struct gfs_node *node);
+/*
+ * How long the kernel may rely on size and times of the node's file, INT64_MAX when nothing limits
+ * it. 0 while another node has writers. A writable mapping of a file that passes through outlives
+ * its handle and changes the times without a message: a second, for good.
+ */
+int64_t gfs_node_attr_limit_ns(struct gfs_mount *mount, const struct gfs_node *node);
 /* Whether a view has the file open for writing through any of its nodes. */
 bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const struct stat *st);
 

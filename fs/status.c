@@ -74,6 +74,8 @@ char *gfs_control_describe(struct gfs_mount *mount) {
     json_object_set_new(object, "user", mount->options.user ? text(mount->options.user) : json_null());
     add_authority(object, &status);
     add_counts(object, &counts);
+    const char *no_passthrough = atomic_load(&mount->no_passthrough);
+    json_object_set_new(object, "passthrough", no_passthrough ? text(no_passthrough) : json_string("works"));
     char *line = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return line;

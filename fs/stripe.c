@@ -107,6 +107,7 @@ struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_
     make_room(stripe);
     *backing = *key;
     backing->descriptor = -1;
+    backing->backing_id = 0;
     backing->keep = key->handle_type < 0;
     struct gfs_backing **bucket = gfs_bucket_of(stripe, key->device, key->inode);
     backing->next_in_bucket = *bucket;
@@ -115,9 +116,7 @@ struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_
     return backing;
 }
 
-/* With the stripe locked: takes a backing out of the table that nobody names or uses any more; the
- * caller frees it. Its descriptor, to be closed outside the lock, or -1. */
-int gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing) {
+struct gfs_descriptor gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing) {
     struct gfs_backing **link = gfs_bucket_of(stripe, backing->device, backing->inode);
 
     while (*link != backing)
@@ -128,7 +127,7 @@ int gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing)
         gfs_lru_remove(stripe, backing);
     if (backing->descriptor >= 0)
         stripe->descriptors--;
-    return backing->descriptor;
+    return (struct gfs_descriptor){.fd = backing->descriptor, .backing_id = backing->backing_id};
 }
 
 void gfs_nodes_visit(struct gfs_mount *mount, void (*visit)(void *context, struct gfs_node *node), void *context) {

@@ -28,7 +28,15 @@ struct gfs_stripe {
 /* A filesystem, to open file handles by. */
 struct gfs_device {
     uint64_t id;
-    int fd; /* a folder in it, O_RDONLY; -1: the filesystem has no handles */
+    int fd;                  /* a folder in it, O_RDONLY; -1: the filesystem has no handles */
+    _Atomic int passthrough; /* 0: not tried yet; 1: it works; -1: it does not */
+};
+
+/* What is cached of a backing, when it has been taken out of the table: to be closed outside the
+ * lock by gfs_descriptor_close(), which does nothing when there is none. */
+struct gfs_descriptor {
+    int fd; /* -1: none */
+    int32_t backing_id;
 };
 
 struct gfs_nodes {
@@ -60,20 +68,22 @@ static inline struct gfs_backing **gfs_bucket_of(struct gfs_stripe *stripe, uint
 struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs_backing *key);
 /* NULL: out of memory. */
 struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_backing *key);
-/* Takes out a backing that nobody names or uses any more; the caller frees it. Its descriptor, to
- * be closed outside the lock, or -1. */
-int gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing);
+/* Takes out a backing that nobody names or uses any more; the caller frees it. */
+struct gfs_descriptor gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing);
 
 /* ---- backing.c ---- */
 
 /* With the stripe locked: whether the descriptor may be closed to make room, and the list of those
- * that may. gfs_lru_evict() takes the oldest out when there are too many: a descriptor for the
- * caller to close outside the lock, or -1. */
+ * that may. gfs_lru_evict() takes the oldest out when there are too many. */
 bool gfs_lru_may_evict(const struct gfs_backing *backing);
 void gfs_lru_add(struct gfs_stripe *stripe, struct gfs_backing *backing);
 void gfs_lru_remove(struct gfs_stripe *stripe, struct gfs_backing *backing);
-int gfs_lru_evict(struct gfs_nodes *nodes, struct gfs_stripe *stripe);
+struct gfs_descriptor gfs_lru_evict(struct gfs_nodes *nodes, struct gfs_stripe *stripe);
 
+void gfs_descriptor_close(struct gfs_mount *mount, struct gfs_descriptor descriptor);
+
+/* Whether passthrough works on the filesystem of a regular file; tried once, with that file. */
+bool gfs_device_passes_through(struct gfs_mount *mount, uint64_t id, int fd);
 const struct gfs_device *gfs_device_find(struct gfs_nodes *nodes, uint64_t id);
 /* The name that the filesystem has for the file behind fd: fills the key's handle. */
 int gfs_backing_name(int fd, struct gfs_backing *key) GFS_MUST_CHECK;

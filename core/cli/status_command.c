@@ -103,6 +103,7 @@ static const struct cli_column details[] = {
     {"open_handles", "Open handles"},
     {"requests", "Requests"},
     {"denied", "Denied"},
+    {"passthrough", "Passthrough"},
     {0},
 };
 

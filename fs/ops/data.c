@@ -1,7 +1,9 @@
 /*
- * Open files. Data goes through the kernel's cache of each view: a write is in the backing file
- * when it returns, and other views that may have pages of it are told before the reply. The place
- * of passthrough (data mode "fast") is gfs_op_open().
+ * Open files. In data mode "revocable" data goes through the kernel's cache of each view: a write
+ * is in the backing file when it returns, and other views that may have pages of it are told before
+ * the reply. In data mode "fast" the kernel reads and writes the backing file itself, whose pages
+ * all views share; what comes here is OPEN, RELEASE, and what has no place in the kernel's
+ * passthrough: fsync, fallocate, copy_file_range, lseek, locks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,13 +46,11 @@ static int open_backing(struct gfs_call *call, struct gfs_target *target, int pa
     return rc;
 }
 
-/* What a writer gets loses its set-id bits, since the kernel leaves that to us (KILLPRIV_V2). */
-static int strip_set_id(int path_fd) {
-    struct stat st;
-
-    if (fstatat(path_fd, "", &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-        return -errno;
-    return st.st_mode & (S_ISUID | S_ISGID) ? gfs_path_chmod(path_fd, st.st_mode & 0777) : 0;
+/* What a writer gets loses its set-id bits, since the kernel leaves that to us: KILLPRIV_V2, and in
+ * passthrough it writes with our rights. */
+static int strip_set_id(const struct gfs_target *target) {
+    mode_t mode = target->st.st_mode;
+    return mode & (S_ISUID | S_ISGID) ? gfs_path_chmod(target->fd, mode & 0777) : 0;
 }
 
 /* The kernel may keep the pages that it has when the file is the same as when they were read. */
@@ -65,12 +65,24 @@ static bool same_version(struct gfs_node *node, int fd) {
     return (atomic_exchange(&node->pages_size, st.st_size) == st.st_size) && same;
 }
 
-static void fill_info(struct gfs_handle *handle, struct fuse_file_info *fi) {
+/* Passthrough: neither the pages that the kernel has nor bypassing them is our business. */
+static int fill_fast_info(struct gfs_call *call, struct gfs_handle *handle, struct fuse_file_info *fi) {
+    int rc = gfs_backing_passthrough(call->mount, handle->node->backing, &fi->backing_id);
+
+    if (!rc)
+        fi->fh = (uint64_t)(uintptr_t)handle;
+    return rc;
+}
+
+static int fill_info(struct gfs_call *call, struct gfs_handle *handle, struct fuse_file_info *fi) {
+    if (handle->node->fast)
+        return fill_fast_info(call, handle, fi);
     /* The kernel appends at the end that it knows, which other views may have moved: so appending
      * handles bypass its pages, and the backing file finds the end. */
     fi->direct_io = (fi->flags & (O_APPEND | O_DIRECT)) != 0;
     fi->keep_cache = same_version(handle->node, handle->fd) && !(fi->flags & O_TRUNC);
     fi->fh = (uint64_t)(uintptr_t)handle;
+    return 0;
 }
 
 int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_file_info *fi, gfs_perms read_needs,
@@ -102,21 +114,22 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
         struct gfs_target item = *target;
         item.fd = path_fd;
         gfs_op_settle_upload(call, &item);
-        rc = strip_set_id(path_fd);
+        rc = strip_set_id(&item);
     }
     if (!rc && !made)
         rc = open_backing(call, target, path_fd, fi->flags, &fd);
+    handle->fd = fd;
+    if (!rc && (rc = fill_info(call, handle, fi)))
+        close(fd);
     if (rc) {
         gfs_backing_put(call->mount, node->backing);
         free(handle);
         return rc;
     }
-    handle->fd = fd;
     gfs_opened_add(call->mount, &handle->opened, node->view, false);
     atomic_fetch_add_explicit(&call->mount->open_handles, 1, memory_order_relaxed);
     if (handle->writes)
         gfs_node_add_writer(call->mount, node, 1);
-    fill_info(handle, fi);
     if (handle->writes || (fi->flags & O_TRUNC))
         gfs_notify_attributes(call->mount, &target->st, node);
     if (!made && (fi->flags & O_TRUNC))
