@@ -12,12 +12,12 @@
 #include "guildfs/name.h"
 
 static json_t *share_json(const struct gfs_share_record *share) {
-    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:I, s:I, s:s, s:I}", "name", gfs_audit_text(share->name), "kind",
+    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:I, s:I, s:s, s:s, s:I}", "name", gfs_audit_text(share->name), "kind",
                      gfs_kind_name(share->kind), "title", gfs_audit_text(share->title), "state",
                      share->state == GFS_SHARE_ARCHIVED ? "archived" : "active", "overwrite_upload",
                      (int)share->overwrite_upload, "grace_ns", (json_int_t)share->grace_ns, "quota_bytes",
                      (json_int_t)share->quota_bytes, "data", share->data_mode == GFS_DATA_FAST ? "fast" : "revocable",
-                     "owner", (json_int_t)share->owner);
+                     "audit", gfs_share_audit_name(share->audit), "owner", (json_int_t)share->owner);
 }
 
 static int find_owner(struct gfs_store *store, const char *name, gfs_id *id, struct gfs_error *err) {
@@ -44,6 +44,8 @@ static int apply_options(struct gfs_store *store, const struct gfs_share_options
         share->state = options->state;
     if (options->set & GFS_SET_DATA)
         share->data_mode = options->data_mode;
+    if (options->set & GFS_SET_AUDIT)
+        share->audit = options->audit;
     if (options->set & GFS_SET_TITLE)
         share->title = *options->title ? options->title : NULL;
     return options->set & GFS_SET_OWNER ? find_owner(store, options->owner, &share->owner, err) : 0;

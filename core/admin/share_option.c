@@ -51,6 +51,16 @@ static int set_data(const char *value, struct gfs_share_options *options, struct
     return choice;
 }
 
+static int set_audit(const char *value, struct gfs_share_options *options, struct gfs_error *err) {
+    for (int depth = GFS_AUDIT_NONE; depth <= GFS_AUDIT_ALL; depth++) {
+        if (strcmp(value, gfs_share_audit_name((enum gfs_share_audit)depth)) == 0) {
+            options->audit = (enum gfs_share_audit)depth;
+            return 0;
+        }
+    }
+    return gfs_error_set(err, EINVAL, "audit=%s: the value is none, changes or all", value);
+}
+
 static int set_title(const char *value, struct gfs_share_options *options, struct gfs_error *err) {
     if (strlen(value) > TITLE_MAX)
         return gfs_error_set(err, EINVAL, "the title is longer than %d bytes", TITLE_MAX);
@@ -82,6 +92,7 @@ static const struct {
     {"quota", GFS_SET_QUOTA, set_quota},
     {"state", GFS_SET_STATE, set_state},
     {"data", GFS_SET_DATA, set_data},
+    {"audit", GFS_SET_AUDIT, set_audit},
     {"title", GFS_SET_TITLE, set_title},
     {"owner", GFS_SET_OWNER, set_owner},
 };
@@ -102,6 +113,6 @@ int gfs_share_option_parse(const char *assignment, struct gfs_share_options *opt
     }
     return gfs_error_set(err, EINVAL,
                          "\"%s\" is no option of a share; options are overwrite=, grace=, quota=, state=, data=, "
-                         "title= and owner=",
+                         "audit=, title= and owner=",
                          assignment);
 }

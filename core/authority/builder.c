@@ -279,6 +279,7 @@ static int take_share(void *context, const struct gfs_share_row *row) {
         .quota_bytes = row->quota_bytes,
         .created_ns = row->created_ns,
         .data_mode = row->data_mode,
+        .audit = row->audit,
     };
     rc = keep_share_texts(builder, &share);
     if (rc == 0)

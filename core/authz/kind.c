@@ -40,6 +40,18 @@ const char *gfs_kind_folder(enum gfs_kind kind) {
     return NULL;
 }
 
+const char *gfs_share_audit_name(enum gfs_share_audit audit) {
+    switch (audit) {
+    case GFS_AUDIT_NONE:
+        return "none";
+    case GFS_AUDIT_CHANGES:
+        return "changes";
+    case GFS_AUDIT_ALL:
+        return "all";
+    }
+    return NULL;
+}
+
 int gfs_kind_parse(const char *name, enum gfs_kind *out, struct gfs_error *err) {
     for (enum gfs_kind kind = 0; kind < GFS_KIND_COUNT; kind++) {
         const char *candidate = gfs_kind_name(kind);

@@ -4,8 +4,7 @@
 
 #include "core/store/tx.h"
 
-enum gfs_share_audit { GFS_AUDIT_NONE, GFS_AUDIT_CHANGES, GFS_AUDIT_ALL }; /* "none" "changes" "all" */
-enum gfs_on_revoke { GFS_REVOKE_POISON, GFS_REVOKE_KILL };                 /* "poison" "kill" */
+enum gfs_on_revoke { GFS_REVOKE_POISON, GFS_REVOKE_KILL }; /* "poison" "kill" */
 
 struct gfs_share_record {
     gfs_id id; /* given by the store */

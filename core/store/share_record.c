@@ -2,10 +2,6 @@
 
 #include "core/store/words.h"
 
-static const char *const audits[] = {
-    [GFS_AUDIT_NONE] = "none", [GFS_AUDIT_CHANGES] = "changes", [GFS_AUDIT_ALL] = "all"};
-static const struct gfs_words audit_words = {audits, 3, "depth of audit"};
-
 static const char *const revokes[] = {[GFS_REVOKE_POISON] = "poison", [GFS_REVOKE_KILL] = "kill"};
 static const struct gfs_words revoke_words = {revokes, 2, "way to revoke"};
 
@@ -18,7 +14,7 @@ static void read_options(struct gfs_statement *statement, struct gfs_share_recor
     share->overwrite_upload = gfs_column_word(statement, &gfs_overwrite_words) != 0;
     share->quota_bytes = gfs_column_moment(statement);
     share->data_mode = (enum gfs_data_mode)gfs_column_word(statement, &gfs_data_mode_words);
-    share->audit = (enum gfs_share_audit)gfs_column_word(statement, &audit_words);
+    share->audit = (enum gfs_share_audit)gfs_column_word(statement, &gfs_share_audit_words);
     share->bin_days = gfs_column_int(statement);
     share->purge_days = gfs_column_int(statement);
     share->on_revoke = (enum gfs_on_revoke)gfs_column_word(statement, &revoke_words);
@@ -90,7 +86,7 @@ void gfs_share_bind(struct gfs_statement *statement, const struct gfs_share_reco
     gfs_bind_word(statement, &gfs_overwrite_words, share->overwrite_upload);
     gfs_bind_moment(statement, share->quota_bytes);
     gfs_bind_word(statement, &gfs_data_mode_words, (int)share->data_mode);
-    gfs_bind_word(statement, &audit_words, (int)share->audit);
+    gfs_bind_word(statement, &gfs_share_audit_words, (int)share->audit);
     gfs_bind_int(statement, share->bin_days);
     gfs_bind_int(statement, share->purge_days);
     gfs_bind_word(statement, &revoke_words, (int)share->on_revoke);

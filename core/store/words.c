@@ -40,6 +40,10 @@ const struct gfs_words gfs_overwrite_words = {overwrites, 2, "rule for overwriti
 static const char *const data_modes[] = {[GFS_DATA_REVOCABLE] = "revocable", [GFS_DATA_FAST] = "fast"};
 const struct gfs_words gfs_data_mode_words = {data_modes, 2, "data mode"};
 
+static const char *const audits[] = {
+    [GFS_AUDIT_NONE] = "none", [GFS_AUDIT_CHANGES] = "changes", [GFS_AUDIT_ALL] = "all"};
+const struct gfs_words gfs_share_audit_words = {audits, 3, "depth of audit"};
+
 int gfs_store_uuid(char *uuid, struct gfs_error *err) {
     int rc = gfs_uuid_new(uuid);
 

@@ -91,6 +91,7 @@ enum gfs_share_option {
     GFS_SET_DATA = 1 << 4,
     GFS_SET_TITLE = 1 << 5,
     GFS_SET_OWNER = 1 << 6,
+    GFS_SET_AUDIT = 1 << 7,
 };
 
 struct gfs_share_options {
@@ -99,6 +100,7 @@ struct gfs_share_options {
     int64_t grace_ns, quota_bytes; /* quota 0: none */
     enum gfs_share_state state;
     enum gfs_data_mode data_mode;
+    enum gfs_share_audit audit;
     const char *title, *owner; /* borrowed; owner "": nobody */
 };
 

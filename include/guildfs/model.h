@@ -29,6 +29,8 @@ enum gfs_subject_kind { GFS_SUBJECT_USER, GFS_SUBJECT_GROUP, GFS_SUBJECT_TEAM, G
 enum gfs_object_kind { GFS_OBJECT_SHARE, GFS_OBJECT_PROJECT };
 enum gfs_data_mode { GFS_DATA_REVOCABLE, GFS_DATA_FAST };
 enum gfs_share_state { GFS_SHARE_ACTIVE, GFS_SHARE_ARCHIVED };
+enum gfs_share_audit { GFS_AUDIT_NONE, GFS_AUDIT_CHANGES, GFS_AUDIT_ALL }; /* "none" "changes" "all" */
+const char *gfs_share_audit_name(enum gfs_share_audit audit); /* NULL for a number that is none */
 
 #define GFS_NO_UID UINT32_MAX /* a user without an account on this host */
 
@@ -104,6 +106,7 @@ struct gfs_share_row {
     bool overwrite_upload;   /* option overwrite=upload */
     int64_t quota_bytes;     /* 0: none */
     enum gfs_data_mode data_mode;
+    enum gfs_share_audit audit; /* what of it is logged, besides denials */
     int64_t created_ns;
 };
 

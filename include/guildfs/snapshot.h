@@ -37,6 +37,7 @@ struct gfs_share {
     bool archived, overwrite_upload;
     int64_t unarchived_ns, grace_ns, quota_bytes, created_ns;
     enum gfs_data_mode data_mode;
+    enum gfs_share_audit audit;
 };
 
 /* Loads the whole policy. The caller owns *out. */

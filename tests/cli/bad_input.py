@@ -86,7 +86,7 @@ class Words(harness.StoreTest):
         for size in ("quota=", "quota=-1", "quota=1X", "quota=1GB", "quota=99999999999999999999", "quota=9000000P"):
             self.refused(USAGE, "is no size", "share", "set", "atlas", size)
         self.refused(USAGE, "quota=none", "share", "set", "atlas", "quota=0")
-        for option in ("overwrite=yes", "state=gone", "data=slow"):
+        for option in ("overwrite=yes", "state=gone", "data=slow", "audit=some"):
             self.refused(USAGE, "the value is", "share", "set", "atlas", option)
         for option in ("nothing", "nothing=1", "=", "state"):
             self.refused(USAGE, "is no option", "share", "set", "atlas", option)

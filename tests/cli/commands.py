@@ -106,10 +106,11 @@ class Shares(harness.StoreTest):
     def test_set_every_key(self):
         self.ok("share", "add", "atlas")
         self.changes_once("share", "set", "atlas", "overwrite=upload", "grace=90s", "quota=500M", "state=archived",
-                          "data=fast", "title=Old", "owner=bob")
+                          "data=fast", "audit=changes", "title=Old", "owner=bob")
         share = self.json("share", "show", "atlas")
-        self.assertEqual([share[key] for key in ("overwrite", "grace", "quota", "state", "data", "title", "owner")],
-                         ["upload", "90s", "500M", "archived", "fast", "Old", "bob"])
+        self.assertEqual([share[key] for key in ("overwrite", "grace", "quota", "state", "data", "audit", "title",
+                                                   "owner")],
+                         ["upload", "90s", "500M", "archived", "fast", "changes", "Old", "bob"])
         self.changes_once("share", "set", "atlas", "quota=none", "title=", "owner=none", "state=active")
         share = self.json("share", "show", "atlas")
         self.assertEqual([share[key] for key in ("quota", "title", "owner", "state")], [None, None, None, "active"])

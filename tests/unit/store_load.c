@@ -120,11 +120,11 @@ static int node(void *context, const struct gfs_node_row *row) {
 static int share(void *context, const struct gfs_share_row *row) {
     assert_int_equal(strlen(row->uuid), 36);
     return take(context, SHARE,
-                "share %lld %lld g%lld p%lld in%lld o%lld n%lld %s '%s' %s %d %d %lld %lld %d %lld %d\n",
+                "share %lld %lld g%lld p%lld in%lld o%lld n%lld %s '%s' %s %d %d %lld %lld %d %lld %d %d\n",
                 (long long)row->id, (long long)row->organization, (long long)row->group, (long long)row->project,
                 (long long)row->parent, (long long)row->owner, (long long)row->node, row->name, row->title, row->path,
                 (int)row->kind, (int)row->state, (long long)row->unarchived_ns, (long long)row->grace_ns,
-                row->overwrite_upload, (long long)row->quota_bytes, (int)row->data_mode);
+                row->overwrite_upload, (long long)row->quota_bytes, (int)row->data_mode, (int)row->audit);
 }
 
 static int grant(void *context, const struct gfs_grant_row *row) {
@@ -176,6 +176,7 @@ static void fill(struct world *world) {
     atlas.overwrite_upload = true;
     atlas.quota_bytes = 8;
     atlas.data_mode = GFS_DATA_FAST;
+    atlas.audit = GFS_AUDIT_ALL;
     assert_ok(world, gfs_store_share_add(world->tx, &atlas, &outer, &world->err));
     assert_ok(world, world_sql(world, "UPDATE shares SET unarchived_ns = 9"));
     struct gfs_share_record inner = gfs_share_record_default("inner", GFS_KIND_FILES);
@@ -208,8 +209,8 @@ static const char everything[] = "organization 1 default 2 3 3 5\n"
                                  "project 1 1 2 first\n"
                                  "node 1 default /data\n"
                                  "node 2 big /big\n"
-                                 "share 1 1 g1 p1 in0 o1 n2 atlas 'The atlas' atlas 4 1 9 7 1 8 1\n"
-                                 "share 2 1 g0 p0 in1 o0 n2 inner '' atlas/inner 0 0 0 3600000000000 0 0 0\n"
+                                 "share 1 1 g1 p1 in0 o1 n2 atlas 'The atlas' atlas 4 1 9 7 1 8 1 2\n"
+                                 "share 2 1 g0 p0 in1 o0 n2 inner '' atlas/inner 0 0 0 3600000000000 0 0 0 0\n"
                                  "grant 1 1 0 1 5 -1\n"
                                  "grant 4 0 1 2 1 66\n";
 
