@@ -20,6 +20,10 @@ ino_t gfs_attr_inode(const struct stat *on, ino_t inode) {
 static mode_t shown_mode(const struct gfs_target *target) {
     mode_t granted = (mode_t)gfs_access_bits(&target->facts) << 6;
 
+    /* What these bits refuse the kernel refuses by itself, and nobody hears of it. Where it is to be
+     * logged the guard has to be asked. Only entering a folder stays as it is. */
+    if (target->share->audit != GFS_AUDIT_NONE)
+        granted |= target->facts.folder ? S_IRUSR | S_IWUSR : S_IRWXU;
     if (S_ISLNK(target->st.st_mode))
         return S_IFLNK | 0700;
     return (target->st.st_mode & S_IFMT) | (target->st.st_mode & granted);

@@ -15,11 +15,25 @@
 #include "fs/view.h"
 #include "guildfs/upload.h"
 
+struct gfs_target;
+
+/* What a request names, so that the audit can say it. Set by the dispatcher; borrowed. */
+struct gfs_audit_names {
+    const struct gfs_target *folder; /* `name` in it; NULL: the item itself */
+    const char *name;
+    const struct gfs_target *item; /* a link's source */
+    const struct gfs_target *new_folder;
+    const char *new_name;
+    bool replaces; /* something had the new name, and is gone */
+};
+
 struct gfs_call {
     fuse_req_t req;
     struct gfs_mount *mount;
     const struct gfs_snapshot *snapshot; /* entered; left by gfs_call_end() */
     int64_t now_ns;                      /* wall clock, read once */
+    gfs_perms needed;                    /* by all that the guard has allowed so far */
+    struct gfs_audit_names names;
 };
 
 /* A resolved object: a node, or a name in a folder that has no node yet. */
@@ -80,6 +94,8 @@ int gfs_guard_open(struct gfs_call *call, struct gfs_target *target, int flags, 
 bool gfs_guard_bits_need_record(const struct gfs_target *target);
 /* Whether a handle's right to read or write still holds: for READ, WRITE and the like. */
 int gfs_guard_handle(struct gfs_call *call, const struct gfs_handle *handle, bool write) GFS_MUST_CHECK;
+/* The same question, where a no refuses nothing. */
+bool gfs_guard_handle_holds(struct gfs_call *call, const struct gfs_handle *handle, bool write) GFS_MUST_CHECK;
 
 /* dispatch.c */
 bool gfs_call_begin(struct gfs_call *call, fuse_req_t req); /* false: it has been answered */

@@ -103,7 +103,7 @@ static void compare_groups(struct change *change, struct gfs_view *view, const s
 static bool share_differs(const struct gfs_share *a, const struct gfs_share *b) {
     return !a || !b || a->archived != b->archived || a->overwrite_upload != b->overwrite_upload ||
            a->grace_ns != b->grace_ns || a->quota_bytes != b->quota_bytes || a->unarchived_ns != b->unarchived_ns ||
-           a->data_mode != b->data_mode;
+           a->data_mode != b->data_mode || a->audit != b->audit;
 }
 
 static void compare_tree(void *context, struct gfs_tree *tree) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/audit.h"
 #include "fs/notify.h"
 #include "fs/ops/ops.h"
 #include "fs/passthrough.h"
@@ -234,6 +235,8 @@ static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *wanted, int v
         rc = guard_setattr(&call, &target, wanted, valid, handle);
         if (!rc)
             rc = gfs_op_setattr(&call, &target, wanted, valid, handle);
+        if (!rc && !(handle && (valid & FUSE_SET_ATTR_SIZE)))
+            gfs_audit_changed(&call, &target, valid);
         if (!rc)
             reply_attributes(&call, &target);
         gfs_target_put(&call, &target);
@@ -348,6 +351,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const c
 
     if (!begin_item(&call, req, id, changexattr_op(name, GFS_OP_SETXATTR), &target))
         return;
+    gfs_audit_done(&call, &target, changexattr_op(name, GFS_OP_SETXATTR));
     gfs_op_setxattr(&call, &target, name, value, size, flags);
     end_item(&call, &target);
 }
@@ -358,6 +362,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name) {
 
     if (!begin_item(&call, req, id, changexattr_op(name, GFS_OP_REMOVEXATTR), &target))
         return;
+    gfs_audit_done(&call, &target, changexattr_op(name, GFS_OP_REMOVEXATTR));
     gfs_op_removexattr(&call, &target, name);
     end_item(&call, &target);
 }

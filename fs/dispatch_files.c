@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "fs/audit.h"
 #include "fs/dispatch.h"
 #include "fs/ops/ops.h"
 #include "guildfs/clock.h"
@@ -27,6 +28,8 @@ void gfs_on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
             rc = -EACCES;
         if (!rc)
             rc = gfs_op_open(&call, &target, fi, read_needs, write_needs, -1);
+        if (!rc)
+            gfs_audit_opened(&call, &target, fi->flags);
         gfs_target_put(&call, &target);
     }
     if (rc)
@@ -142,7 +145,7 @@ static int guard_handle_or_item(struct gfs_call *call, struct gfs_handle *handle
 
     if (!handle)
         return -EBADF;
-    if ((write ? handle->writes : handle->reads) && !gfs_guard_handle(call, handle, write))
+    if ((write ? handle->writes : handle->reads) && gfs_guard_handle_holds(call, handle, write))
         return 0;
     int rc = gfs_target_node(call, handle->node, &target);
     if (rc)

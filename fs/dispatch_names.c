@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <unistd.h>
 
+#include "fs/audit.h"
 #include "fs/dispatch.h"
 #include "fs/names.h"
 #include "fs/notify.h"
@@ -63,8 +64,10 @@ static void add(fuse_req_t req, fuse_ino_t parent, const struct gfs_new *new, en
         return;
     int rc = gfs_resolve(&call, parent, &folder);
     if (!rc) {
+        call.names = (struct gfs_audit_names){.folder = &folder, .name = new->name};
         rc = make(&call, &folder, new, op, &made);
         if (!rc) {
+            gfs_audit_done(&call, &made, op);
             gfs_notify_names(call.mount, folder.node, new->name, NULL);
             reply_new(&call, &folder, &made);
         }
@@ -121,8 +124,10 @@ static int open_taken(struct gfs_call *call, struct gfs_target *folder, struct g
     gfs_perms read_needs = 0, write_needs = 0;
     int rc = S_ISREG(taken->st.st_mode) ? gfs_guard_open(call, taken, fi->flags, &read_needs, &write_needs) : -EEXIST;
 
-    if (!rc)
+    if (!rc) {
+        gfs_audit_opened(call, taken, fi->flags);
         reply_created(call, folder, taken, fi, read_needs, write_needs, -1);
+    }
     return rc;
 }
 
@@ -149,6 +154,7 @@ static int create(struct gfs_call *call, struct gfs_target *folder, const char *
             close(path_fd);
             close(fd);
         } else {
+            gfs_audit_done(call, &made, GFS_OP_CREATE);
             gfs_notify_names(call->mount, folder->node, name, NULL);
             /* Whoever made it may read back what was written. */
             reply_created(call, folder, &made, fi, GFS_UPLOAD, GFS_UPLOAD, fd);
@@ -167,6 +173,7 @@ void gfs_on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
         return;
     int rc = gfs_resolve(&call, parent, &folder);
     if (!rc) {
+        call.names = (struct gfs_audit_names){.folder = &folder, .name = name};
         rc = create(&call, &folder, name, mode, fi);
         gfs_target_put(&call, &folder);
     }
@@ -205,6 +212,8 @@ static int tmpfile_in(struct gfs_call *call, struct gfs_target *folder, mode_t m
         return rc;
     }
     rc = gfs_op_open(call, &made, fi, GFS_UPLOAD, GFS_UPLOAD, fd);
+    if (!rc)
+        gfs_audit_done(call, &made, GFS_OP_TMPFILE);
     if (rc) {
         gfs_node_forget(call->mount, made.node, 1);
     } else if (fuse_reply_create(call->req, &entry, fi)) {
@@ -267,6 +276,9 @@ void gfs_on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const cha
     int rc = gfs_resolve(&call, id, &item);
     if (!rc)
         rc = gfs_resolve(&call, new_parent, &folder);
+    const bool named = !rc && item.st.st_nlink; /* else it gets its first name */
+    call.names = named ? (struct gfs_audit_names){.item = &item, .new_folder = &folder, .new_name = name}
+                       : (struct gfs_audit_names){.folder = &folder, .name = name};
     /* Two places that show one share are two trees as well: a name in one must not get a node of the
      * other, and what is between groups is a copy. */
     if (rc == -EACCES || (!rc && item.tree != folder.tree))
@@ -276,6 +288,7 @@ void gfs_on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const cha
     if (rc) {
         gfs_reply_error(&call, rc);
     } else {
+        gfs_audit_done(&call, &item, named ? GFS_OP_LINK : GFS_OP_TMPFILE);
         gfs_notify_names(call.mount, folder.node, name, NULL);
         gfs_notify_attributes(call.mount, &item.st, item.node);
         reply_new(&call, &folder, &item);
@@ -307,8 +320,10 @@ static int remove_from(struct gfs_call *call, struct gfs_target *folder, const c
     if (!rc)
         rc = gfs_op_remove(call, folder, name, &item);
     gfs_names_unlock(call->mount, held);
-    if (!rc)
+    if (!rc) {
+        gfs_audit_done(call, &item, op);
         gfs_notify_attributes(call->mount, &item.st, NULL);
+    }
     gfs_target_put(call, &item);
     return rc;
 }
@@ -321,6 +336,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, enu
         return;
     int rc = gfs_resolve(&call, parent, &folder);
     if (!rc) {
+        call.names = (struct gfs_audit_names){.folder = &folder, .name = name};
         rc = remove_from(&call, &folder, name, op);
         if (!rc)
             gfs_notify_names(call.mount, folder.node, name, NULL);
@@ -373,6 +389,8 @@ static int rename_item(struct gfs_call *call, struct rename *rename) {
                            rename->flags, !source.facts.folder && gfs_own_pending(&source.facts));
     gfs_names_unlock(call->mount, held);
     if (!rc) {
+        call->names.replaces = replaced && !(rename->flags & RENAME_EXCHANGE);
+        gfs_audit_done(call, &source, rename->flags & RENAME_EXCHANGE ? GFS_OP_EXCHANGE : GFS_OP_RENAME);
         gfs_notify_attributes(call->mount, &source.st, NULL);
         if (replaced)
             gfs_notify_attributes(call->mount, &target.st, NULL);
@@ -408,6 +426,8 @@ void gfs_on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino
                                                                : gfs_resolve(&call, parent, &rename.from);
     if (!rc)
         rc = gfs_resolve(&call, new_parent, &rename.to);
+    call.names = (struct gfs_audit_names){
+        .folder = &rename.from, .name = name, .new_folder = &rename.to, .new_name = new_name};
     if (!rc && rename.from.tree != rename.to.tree)
         rc = -EXDEV; /* see gfs_on_link() */
     if (!rc) {

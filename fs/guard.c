@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "fs/audit.h"
 #include "fs/call.h"
 #include "guildfs/add.h"
 #include "guildfs/log.h"
@@ -20,7 +21,10 @@ static int verdict(struct gfs_call *call, const struct gfs_target *target, enum 
         atomic_fetch_add_explicit(&call->mount->denied, 1, memory_order_relaxed);
         gfs_log(GFS_LOG_DEBUG, "denied", "operation=%s share=%s user=%s errno=%d", gfs_op_name(op), target->share->name,
                 target->tree->view->uuid, -rc);
+        gfs_audit_denied(call, target, op, decision);
     }
+    if (decision->allowed && op != GFS_OP_STAT)
+        call->needed |= decision->needed;
     return rc;
 }
 
@@ -115,7 +119,7 @@ bool gfs_guard_bits_need_record(const struct gfs_target *target) {
     return facts->folder ? !gfs_visible(facts) : !gfs_decide(facts, GFS_OP_OPEN_WRITE).allowed || !gfs_visible(facts);
 }
 
-int gfs_guard_handle(struct gfs_call *call, const struct gfs_handle *handle, bool write) {
+static int judge_handle(const struct gfs_call *call, const struct gfs_handle *handle, bool write) {
     const struct gfs_tree *tree = handle->node->tree;
     const struct gfs_share *share = gfs_snapshot_share(call->snapshot, tree->share);
     const struct gfs_rights *rights = gfs_snapshot_rights(call->snapshot, tree->view->user, call->now_ns);
@@ -130,4 +134,16 @@ int gfs_guard_handle(struct gfs_call *call, const struct gfs_handle *handle, boo
     if (!write && (held & GFS_DOWNLOAD))
         return 0; /* also by a handle that may read because it created the file */
     return gfs_perms_include(held, write ? handle->write_needs : handle->read_needs) ? 0 : -EACCES;
+}
+
+bool gfs_guard_handle_holds(struct gfs_call *call, const struct gfs_handle *handle, bool write) {
+    return judge_handle(call, handle, write) == 0;
+}
+
+int gfs_guard_handle(struct gfs_call *call, const struct gfs_handle *handle, bool write) {
+    int rc = judge_handle(call, handle, write);
+
+    if (rc)
+        gfs_audit_handle_denied(call, handle, write, rc);
+    return rc;
 }

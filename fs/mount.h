@@ -12,6 +12,7 @@
  *   5. view table     view.c
  *   6. notifier queue notify.c
  *   7. open files     opened.c
+ *   8. audit queue    audit_queue.c
  * None is held across a reply, a notification to the kernel, SQL or logging.
  */
 #ifndef GUILDFS_FS_MOUNT_H
@@ -30,6 +31,7 @@ struct gfs_locks;
 struct gfs_quotas;
 struct gfs_names;
 struct gfs_opened_list;
+struct gfs_audit;
 
 struct gfs_mount_options {
     char *store;      /* absolute path of the store's directory */
@@ -39,6 +41,8 @@ struct gfs_mount_options {
     int64_t attr_timeout_ns;
     int64_t entry_timeout_ns;
     int64_t stale_limit_ns;
+    int64_t audit_bytes;  /* of a file of the audit log, before it is rotated */
+    unsigned audit_keep; /* rotated files of it */
     bool foreground, debug, read_only;
     unsigned max_threads;
 };
@@ -54,6 +58,7 @@ struct gfs_mount {
     struct gfs_quotas *quotas;
     struct gfs_names *names;
     struct gfs_opened_list *opened;
+    struct gfs_audit *audit;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t requests, denied, open_handles;
     /* data mode "fast", see passthrough.h */

@@ -7,7 +7,7 @@
 
 #include "guildfs/clock.h"
 
-enum { DEFAULT_THREADS = 10, DEFAULT_STALE_LIMIT_S = 30 };
+enum { DEFAULT_THREADS = 10, DEFAULT_STALE_LIMIT_S = 30, DEFAULT_AUDIT_BYTES = 64 << 20, DEFAULT_AUDIT_KEEP = 10 };
 
 static int out_of_memory(struct gfs_error *err) {
     return gfs_error_set(err, ENOMEM, "out of memory");
@@ -198,6 +198,8 @@ static void set_defaults(struct gfs_daemon_options *options) {
                 .attr_timeout_ns = GFS_NS_PER_S,
                 .entry_timeout_ns = GFS_NS_PER_S,
                 .stale_limit_ns = DEFAULT_STALE_LIMIT_S * GFS_NS_PER_S,
+                .audit_bytes = DEFAULT_AUDIT_BYTES,
+                .audit_keep = DEFAULT_AUDIT_KEEP,
                 .max_threads = DEFAULT_THREADS,
             },
     };

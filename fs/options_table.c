@@ -7,7 +7,7 @@
 
 #include "guildfs/clock.h"
 
-enum { MAX_SECONDS = 86400, MAX_THREADS = 1024 };
+enum { MAX_SECONDS = 86400, MAX_THREADS = 1024, MAX_AUDIT_FILES = 500 };
 
 /* ---- values ---- */
 
@@ -100,6 +100,35 @@ static int apply_max_threads(struct gfs_daemon_options *options, const char *val
     return 0;
 }
 
+/* A number of bytes, with K, M or G behind it (powers of 1024). */
+static int apply_audit_size(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
+    static const char units[] = "KMG";
+    char digits[16];
+    size_t length = strspn(value, "0123456789");
+    const char *unit = value[length] ? strchr(units, value[length]) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    uint64_t number = 0;
+
+    if (length >= sizeof digits || (value[length] && (!unit || value[length + 1])))
+        return gfs_error_set(err, EINVAL, "option audit_size=%s: not a size, such as 64M", value);
+    snprintf(digits, sizeof digits, "%.*s", (int)length, value);
+    int rc = parse_number("audit_size", digits, 1, UINT64_C(1) << (40 - shift), &number, err);
+    if (rc == 0 && (number << shift) < 64 << 10)
+        rc = gfs_error_set(err, EINVAL, "option audit_size=%s: must lie between 64K and 1024G", value);
+    if (rc == 0)
+        options->mount.audit_bytes = (int64_t)(number << shift);
+    return rc;
+}
+
+static int apply_audit_keep(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
+    uint64_t number = 0;
+    int rc = parse_number("audit_keep", value, 1, MAX_AUDIT_FILES, &number, err);
+    if (rc < 0)
+        return rc;
+    options->mount.audit_keep = (unsigned)number;
+    return 0;
+}
+
 static int apply_io_uring(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
     if (strcmp(value, "auto") != 0 && strcmp(value, "no") != 0)
         return gfs_error_set(err, EINVAL, "option io_uring=%s: must be auto or no", value);
@@ -166,6 +195,8 @@ const struct gfs_option gfs_option_table[] = {
      apply_stale_limit},
     {"max_threads", "N", "10", "threads that serve requests, at most", apply_max_threads},
     {"io_uring", "auto|no", "no", "auto: talk to the kernel through io_uring where that is possible", apply_io_uring},
+    {"audit_size", "SIZE", "64M", "begin another file of the audit log when one has this size", apply_audit_size},
+    {"audit_keep", "N", "10", "how many full files of the audit log stay", apply_audit_keep},
     {"log", "FILE", NULL, "append the log to this file", apply_log},
     {"ro", NULL, NULL, "mount read-only", apply_ro},
     {"noexec", NULL, NULL, "programs in the mount cannot be run", apply_noexec},

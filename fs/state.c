@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/audit.h"
 #include "fs/call.h"
 #include "fs/names.h"
 #include "fs/notify.h"
@@ -22,6 +23,12 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     if (!rc)
         rc = gfs_opened_list_new(&mount->opened);
     if (!rc)
+        rc = gfs_audit_new(&(struct gfs_audit_options){.store = mount->options.store,
+                                                       .mount = mount->options.mountpoint,
+                                                       .limit_bytes = mount->options.audit_bytes,
+                                                       .keep = mount->options.audit_keep},
+                           &mount->audit);
+    if (!rc)
         rc = gfs_views_set_root(mount);
     if (rc) {
         gfs_mount_tables_free(mount);
@@ -32,16 +39,21 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
 
 int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) {
     int rc = gfs_notifier_start(mount);
-    return rc ? gfs_error_set(err, -rc, "cannot start the notifier's threads: %s", strerror(-rc)) : 0;
+    if (rc)
+        return gfs_error_set(err, -rc, "cannot start the notifier's threads: %s", strerror(-rc));
+    rc = gfs_audit_start(mount->audit);
+    return rc ? gfs_error_set(err, -rc, "cannot start the writer of the audit log: %s", strerror(-rc)) : 0;
 }
 
 void gfs_mount_stop(struct gfs_mount *mount) {
     gfs_locks_stop(mount->locks);
     gfs_opened_list_free(mount); /* while there is a session that can be told */
     gfs_notifier_stop(mount);
+    gfs_audit_stop(mount->audit);
 }
 
 void gfs_mount_tables_free(struct gfs_mount *mount) {
+    gfs_audit_free(mount->audit);
     gfs_opened_list_free(mount);
     gfs_names_free(mount->names);
     gfs_quotas_free(mount->quotas);
@@ -49,6 +61,7 @@ void gfs_mount_tables_free(struct gfs_mount *mount) {
     gfs_notifier_free(mount->notifier);
     gfs_nodes_free(mount->nodes);
     gfs_views_free(mount->views);
+    mount->audit = NULL;
     mount->names = NULL;
     mount->quotas = NULL;
     mount->locks = NULL;

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/audit_queue.h"
 #include "guildfs/clock.h"
 
 /* JSON is UTF-8; a path need not be. */
@@ -59,9 +60,16 @@ static void add_counts(json_t *object, const struct gfs_mount_counts *counts) {
     json_object_set_new(object, "denied", number(counts->denied));
 }
 
+static void add_audit(json_t *object, const struct gfs_audit_status *status) {
+    json_object_set_new(object, "audit_lines", number(status->written));
+    json_object_set_new(object, "audit_lost", number(status->lost));
+    json_object_set_new(object, "audit_problem", text(status->problem));
+}
+
 char *gfs_control_describe(struct gfs_mount *mount) {
     struct gfs_authority_status status = {.generation = 0};
     struct gfs_mount_counts counts = {.views = 0};
+    struct gfs_audit_status audit;
     json_t *object = json_object();
     if (!object)
         return NULL;
@@ -76,6 +84,8 @@ char *gfs_control_describe(struct gfs_mount *mount) {
     add_counts(object, &counts);
     const char *no_passthrough = atomic_load(&mount->no_passthrough);
     json_object_set_new(object, "passthrough", no_passthrough ? text(no_passthrough) : json_string("works"));
+    gfs_audit_status(mount->audit, &audit);
+    add_audit(object, &audit);
     char *line = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return line;

@@ -104,6 +104,8 @@ static const struct cli_column details[] = {
     {"requests", "Requests"},
     {"denied", "Denied"},
     {"passthrough", "Passthrough"},
+    {"audit_lost", "Audit lines lost"},
+    {"audit_problem", "Audit problem"},
     {0},
 };
 

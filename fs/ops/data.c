@@ -239,7 +239,7 @@ static void touch_upload(struct gfs_call *call, const struct gfs_handle *handle)
     const char *uuid = handle->node->view->uuid;
     struct gfs_upload upload;
 
-    if (gfs_guard_handle(call, handle, true) || gfs_upload_read(handle->fd, &upload) ||
+    if (!gfs_guard_handle_holds(call, handle, true) || gfs_upload_read(handle->fd, &upload) ||
         !gfs_upload_pending_until(&upload, uuid, 0, floor_of(call, handle), true))
         return;
     upload.closed_ns = call->now_ns;
