@@ -131,6 +131,10 @@ int64_t gfs_quota_used(struct gfs_mount *mount, const struct gfs_share *share) {
 
 /* ---- changes ---- */
 
+static struct gfs_file_id file_of(const struct gfs_backing *backing) {
+    return (struct gfs_file_id){.device = backing->device, .inode = backing->inode};
+}
+
 static struct gfs_file_id id_of(const struct stat *st) {
     return (struct gfs_file_id){.device = st->st_dev, .inode = st->st_ino};
 }
@@ -146,47 +150,57 @@ static bool lock_count(struct gfs_quotas *quotas, const struct gfs_usage *usage)
     return false;
 }
 
-void gfs_quota_begin(struct gfs_call *call, const struct gfs_share *share, const struct gfs_backing *backing, int fd,
-                     struct gfs_quota_change *change) {
-    struct gfs_quotas *quotas = call->mount->quotas;
+/* Takes the size lock, which stays taken when change->lock is set. */
+static void begin(struct gfs_mount *mount, struct gfs_usage *usage, const struct gfs_backing *backing, int fd,
+                  struct gfs_quota_change *change) {
+    struct gfs_quotas *quotas = mount->quotas;
+    pthread_mutex_t *size_lock = &quotas->size_locks[gfs_size_lock_of(file_of(backing))];
     struct stat st;
 
-    *change = (struct gfs_quota_change){.mount = call->mount, .fd = fd};
-    if (share->quota_bytes == 0) {
-        forget(quotas, share->id);
-        return;
-    }
-    struct gfs_usage *usage = ask_usage(call->mount, share);
-    if (!usage)
-        return;
-    pthread_mutex_t *size_lock = &quotas->size_locks[gfs_hash_pair(backing->device, backing->inode) % GFS_SIZE_LOCKS];
     pthread_mutex_lock(size_lock);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         pthread_mutex_unlock(size_lock);
         return;
     }
-    change->share = share;
     change->usage = usage;
     change->lock = size_lock;
     change->size_before = st.st_size;
+    change->written = gfs_written_find(quotas, id_of(&st));
+    change->charged = change->written ? change->written->charged : st.st_size;
     if (st.st_nlink > 0 && lock_count(quotas, usage)) {
-        gfs_count_before(quotas->count, id_of(&st), st.st_size);
+        gfs_count_before(quotas->count, id_of(&st), change->charged);
         change->count = quotas->count_number;
         pthread_mutex_unlock(&quotas->lock);
     }
+}
+
+void gfs_quota_begin(struct gfs_call *call, const struct gfs_share *share, const struct gfs_backing *backing, int fd,
+                     struct gfs_quota_change *change) {
+    *change = (struct gfs_quota_change){.mount = call->mount, .fd = fd};
+    if (share->quota_bytes == 0) {
+        forget(call->mount->quotas, share->id);
+        return;
+    }
+    struct gfs_usage *usage = ask_usage(call->mount, share);
+    if (!usage)
+        return;
+    begin(call->mount, usage, backing, fd, change);
+    change->share = change->lock ? share : NULL;
 }
 
 static void charge(const struct gfs_quota_change *change, const struct stat *st) {
     struct gfs_quotas *quotas = change->mount->quotas;
     struct gfs_usage *usage = change->usage;
 
+    if (change->written)
+        change->written->charged = st->st_size;
     if (!lock_count(quotas, usage)) {
-        usage->bytes += st->st_size - change->size_before;
+        usage->bytes += st->st_size - change->charged;
         return;
     }
-    usage->bytes += st->st_size - change->size_before;
+    usage->bytes += st->st_size - change->charged;
     if (change->count == quotas->count_number)
-        gfs_count_changed(quotas->count, change->size_before, st->st_size);
+        gfs_count_changed(quotas->count, change->charged, st->st_size);
     else
         gfs_count_settled(quotas->count, id_of(st), st->st_size);
     pthread_mutex_unlock(&quotas->lock);
@@ -195,13 +209,25 @@ static void charge(const struct gfs_quota_change *change, const struct stat *st)
 void gfs_quota_end(struct gfs_quota_change *change) {
     struct stat st;
 
-    if (!change->share)
+    if (!change->lock)
         return;
     /* A file without a name is not charged: who removes it at its last close would not tell. */
     if (fstat(change->fd, &st) == 0 && st.st_nlink > 0)
         charge(change, &st);
     pthread_mutex_unlock(change->lock);
     change->share = NULL;
+    change->lock = NULL;
+}
+
+void gfs_quota_compare(struct gfs_mount *mount, gfs_id share, const struct gfs_backing *backing, int fd) {
+    struct gfs_quotas *quotas = mount->quotas;
+    struct gfs_usage *usage = quotas->usages > 0 ? find_usage(quotas, share) : NULL;
+    struct gfs_quota_change change = {.mount = mount, .fd = fd};
+
+    if (!usage)
+        return; /* it never had a quota */
+    begin(mount, usage, backing, fd, &change);
+    gfs_quota_end(&change);
 }
 
 int64_t gfs_quota_limit(const struct gfs_quota_change *change, const struct gfs_handle *handle) {
@@ -227,10 +253,43 @@ static void charge_file(struct gfs_mount *mount, const struct gfs_share *share, 
     }
 }
 
+/* The file's size lock, when anybody writes it in data mode fast; else NULL, and the lock is free. */
+static pthread_mutex_t *lock_written(struct gfs_quotas *quotas, const struct stat *st, struct gfs_written **written) {
+    pthread_mutex_t *size_lock = &quotas->size_locks[gfs_size_lock_of(id_of(st))];
+
+    if (quotas->written_files == 0)
+        return NULL;
+    pthread_mutex_lock(size_lock);
+    *written = gfs_written_find(quotas, id_of(st));
+    if (*written)
+        return size_lock;
+    pthread_mutex_unlock(size_lock);
+    return NULL;
+}
+
 void gfs_quota_removed(struct gfs_mount *mount, const struct gfs_share *share, const struct stat *st) {
-    charge_file(mount, share, st, gfs_count_removed, -st->st_size);
+    struct gfs_written *written = NULL;
+    pthread_mutex_t *size_lock = lock_written(mount->quotas, st, &written);
+    struct stat last = *st;
+
+    if (size_lock) {
+        last.st_size = written->charged; /* what has not been charged is not given back */
+        written->nameless = true;
+    }
+    charge_file(mount, share, &last, gfs_count_removed, -last.st_size);
+    if (size_lock)
+        pthread_mutex_unlock(size_lock);
 }
 
 void gfs_quota_named(struct gfs_mount *mount, const struct gfs_share *share, const struct stat *st) {
+    struct gfs_written *written = NULL;
+    pthread_mutex_t *size_lock = lock_written(mount->quotas, st, &written);
+
+    if (size_lock) {
+        written->charged = st->st_size;
+        written->nameless = false;
+    }
     charge_file(mount, share, st, gfs_count_named, st->st_size);
+    if (size_lock)
+        pthread_mutex_unlock(size_lock);
 }

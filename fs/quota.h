@@ -33,6 +33,8 @@ struct gfs_quota_change {
     void *lock;
     /* quota.c's own */
     void *usage;
+    struct gfs_written *written; /* data mode fast: it may have grown by itself; NULL: it has not */
+    int64_t charged;             /* the size that the usage has of it */
     uint64_t count; /* number of the count that was told of this change; 0: none was running */
 };
 void gfs_quota_begin(struct gfs_call *call, const struct gfs_share *share, const struct gfs_backing *backing, int fd,
@@ -41,6 +43,18 @@ void gfs_quota_end(struct gfs_quota_change *change);
 /* The size that `handle` may write up to: INT64_MAX, or the present size when it may not grow.
  * handle NULL (truncate by name): it may grow while the share is below its quota. */
 int64_t gfs_quota_limit(const struct gfs_quota_change *change, const struct gfs_handle *handle);
+
+/*
+ * Data mode fast: a handle that writes came and went. In between the file's size changes without a
+ * word; what that adds to the usage is taken at these two, at every change by gfs_quota_begin(),
+ * and exact when the last writer has gone. Without a quota only the file is remembered, since the
+ * share may get one meanwhile. st: of the file, from when nobody had it open like this. -ENOMEM.
+ */
+int gfs_quota_opened(struct gfs_mount *mount, gfs_id share, const struct gfs_backing *backing, int fd,
+                     const struct stat *st) GFS_MUST_CHECK;
+void gfs_quota_closed(struct gfs_mount *mount, gfs_id share, const struct gfs_backing *backing, int fd);
+/* Charges by how much the file's size differs from what is charged. */
+void gfs_quota_compare(struct gfs_mount *mount, gfs_id share, const struct gfs_backing *backing, int fd);
 
 /* A file's last name went (unlink, rename over): its size is given back. st from before. */
 void gfs_quota_removed(struct gfs_mount *mount, const struct gfs_share *share, const struct stat *st);

@@ -151,6 +151,8 @@ static int begin_count(struct gfs_quotas *quotas, struct gfs_usage *usage) {
     quotas->count_number++;
     usage->state = GFS_USAGE_COUNTING;
     pthread_mutex_unlock(&quotas->lock);
+    if (quotas->written_files > 0)
+        gfs_written_tell(quotas, usage->share);
     return 0;
 }
 

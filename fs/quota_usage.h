@@ -16,8 +16,19 @@
 
 #include "fs/count.h"
 #include "fs/mount.h"
+#include "guildfs/hash.h"
 
 enum { GFS_USAGE_BUCKETS = 256, GFS_SIZE_LOCKS = 1024 };
+
+/* A file that is open for writing in data mode fast, see quota_written.c. Under its size lock. */
+struct gfs_written {
+    struct gfs_file_id file;
+    gfs_id share;
+    unsigned handles;
+    bool nameless;   /* has no name (any more), and so is not charged */
+    int64_t charged; /* the size that the share's usage has of it */
+    struct gfs_written *next;
+};
 
 enum gfs_usage_state { GFS_USAGE_IDLE, GFS_USAGE_QUEUED, GFS_USAGE_COUNTING };
 
@@ -35,6 +46,8 @@ struct gfs_quotas {
     struct gfs_usage *_Atomic buckets[GFS_USAGE_BUCKETS];
     _Atomic size_t usages;
     pthread_mutex_t size_locks[GFS_SIZE_LOCKS];
+    struct gfs_written *written[GFS_SIZE_LOCKS]; /* each list under the size lock of that number */
+    _Atomic size_t written_files;
     pthread_mutex_t lock;
     /* under `lock`; quota_count.c */
     pthread_cond_t queued;
@@ -46,6 +59,16 @@ struct gfs_quotas {
     uint64_t count_number;
     atomic_bool stopping;
 };
+
+static inline size_t gfs_size_lock_of(struct gfs_file_id file) {
+    return gfs_hash_pair(file.device, file.inode) % GFS_SIZE_LOCKS;
+}
+
+/* With the file's size lock held; NULL: it is not open for writing in data mode fast. */
+struct gfs_written *gfs_written_find(struct gfs_quotas *quotas, struct gfs_file_id file);
+/* A count of the share has begun: tells it the sizes that are charged, which the walk could not
+ * find any more. Takes the size locks. */
+void gfs_written_tell(struct gfs_quotas *quotas, gfs_id share);
 
 /* Puts the share into the queue of the counting thread, and starts that if need be. Never blocks
  * for long. When no thread can be had, nothing happens, and a later question tries again. */

@@ -65,6 +65,20 @@ static bool same_version(struct gfs_node *node, int fd) {
     return (atomic_exchange(&node->pages_size, st.st_size) == st.st_size) && same;
 }
 
+/* Nothing can be held against the quota while the kernel writes by itself: so who could let the
+ * file grow must not begin to. */
+static int admit_fast_writer(const struct gfs_target *target, bool made) {
+    return target->facts.over_quota && !made ? -EDQUOT : 0;
+}
+
+static int charge_fast_writer(struct gfs_call *call, const struct gfs_target *target, int flags, int fd) {
+    struct stat st = target->st;
+
+    if (flags & O_TRUNC)
+        st.st_size = 0;
+    return gfs_quota_opened(call->mount, target->tree->share, target->node->backing, fd, &st);
+}
+
 /* Passthrough: neither the pages that the kernel has nor bypassing them is our business. */
 static int fill_fast_info(struct gfs_call *call, struct gfs_handle *handle, struct fuse_file_info *fi) {
     int rc = gfs_backing_passthrough(call->mount, handle->node->backing, &fi->backing_id);
@@ -92,8 +106,11 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
     int access_mode = fi->flags & O_ACCMODE;
     bool made = fd >= 0;
     int path_fd = -1;
+    bool fast_writer = node->fast && access_mode != O_RDONLY;
     int rc = handle ? gfs_opened_admit(call->mount, node->view) : -ENOMEM;
 
+    if (!rc && fast_writer)
+        rc = admit_fast_writer(target, made);
     if (!rc)
         rc = gfs_backing_get(call->mount, node->backing, &path_fd);
     if (rc) {
@@ -119,7 +136,11 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
     if (!rc && !made)
         rc = open_backing(call, target, path_fd, fi->flags, &fd);
     handle->fd = fd;
-    if (!rc && (rc = fill_info(call, handle, fi)))
+    if (!rc)
+        rc = fill_info(call, handle, fi);
+    if (!rc && fast_writer)
+        rc = charge_fast_writer(call, target, fi->flags, fd);
+    if (rc && fd >= 0)
         close(fd);
     if (rc) {
         gfs_backing_put(call->mount, node->backing);
@@ -145,6 +166,8 @@ void gfs_op_close(struct gfs_mount *mount, struct gfs_handle *handle, uint64_t l
     if (handle->writes) {
         struct stat st;
         bool known = !fstat(handle->fd, &st);
+        if (handle->node->fast)
+            gfs_quota_closed(mount, handle->node->tree->share, backing, handle->fd);
         gfs_node_add_writer(mount, handle->node, -1);
         if (known)
             gfs_notify_attributes(mount, &st, handle->node);

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from errno import EDQUOT
 
 import boot  # noqa: F401
 import calls
@@ -15,9 +16,8 @@ import guild
 BLOCK = 4096
 
 
-def fresh(g, name, settings=(), **grants):
-    grants = grants or {"alice": "editor", "bob": "editor"}
-    return g.share(name, settings=("data=fast", *settings), **grants)
+def fresh(g, name, settings=(), backing=None):
+    return g.share(name, settings=("data=fast", *settings), backing=backing, alice="editor", bob="editor")
 
 
 def status(g):
@@ -226,6 +226,100 @@ def test_copy_file_range(g):
     guild.equal(g.alice.call(copy_range, share.at(g.alice, "from"), share.at(g.alice, "to")),
                 (3 * BLOCK, b"from", 4 * BLOCK), "copied")
     guild.equal(g.bob.call(calls.read_file, share.at(g.bob, "to"))[BLOCK:], b"from" * (3 * BLOCK // 4), "elsewhere")
+
+
+# ---- quota ----
+
+MEBI = 1 << 20
+
+
+def used(g, share):
+    st = g.alice.call(os.statvfs, share.at(g.alice))
+    return (st.f_blocks - st.f_bfree) * st.f_frsize
+
+
+def uses(g, share, wanted):
+    guild.eventually(lambda: abs(used(g, share) - wanted) < 8 * 1024, f"{share.name} uses {wanted} bytes", 20)
+
+
+def write_zeros(fd, size, offset):
+    os.pwrite(fd, bytes(size), offset)
+
+
+def test_usage_is_exact_when_all_have_closed(g):
+    folder = guild.make_folder(g.backing / "usage", 0o777)
+    guild.make_file(folder / "f", b"x" * MEBI, 0o666)
+    share = fresh(g, "usage", settings=["quota=100M"], backing=folder)
+    uses(g, share, MEBI)
+    fds = [(user, opened(user, share)) for user in (g.alice, g.bob, g.alice)]
+    for number, (user, fd) in enumerate(fds):
+        user.call(write_zeros, fd, MEBI, (number + 1) * MEBI)
+    g.alice.call(os.close, fds[0][1])
+    uses(g, share, 4 * MEBI)
+    g.bob.call(write_zeros, fds[1][1], MEBI, 4 * MEBI)
+    g.alice.call(os.ftruncate, fds[2][1], 2 * MEBI)
+    uses(g, share, 2 * MEBI)
+    g.bob.call(write_zeros, fds[1][1], MEBI, 9 * MEBI)
+    g.bob.call(os.close, fds[1][1])
+    uses(g, share, 10 * MEBI)
+    g.alice.call(os.close, fds[2][1])
+    uses(g, share, 10 * MEBI)
+    fd = opened(g.alice, share)
+    g.alice.call(write_zeros, fd, MEBI, 19 * MEBI)
+    g.bob.call(os.unlink, share.at(g.bob, "f"))  # 20 MiB by now, of which 10 have been charged
+    uses(g, share, 0)
+    g.alice.call(write_zeros, fd, MEBI, 29 * MEBI)
+    g.alice.call(os.close, fd)
+    g.alice.call(calls.write_file, share.at(g.alice, "last"), bytes(MEBI))
+    uses(g, share, MEBI)
+
+
+def test_what_is_written_during_a_count(g):
+    """The quota is set, and with it the count begins, while the file is open and has grown already."""
+    share = fresh(g, "counted")
+    guild.make_file(share.backing / "f", b"", 0o666)
+    fd = opened(g.alice, share)
+    g.alice.call(write_zeros, fd, 3 * MEBI, 0)
+    g.cli("share", "set", share.ref, "quota=100M", "--wait")
+    used(g, share)
+    g.alice.call(write_zeros, fd, MEBI, 3 * MEBI)
+    g.alice.call(os.close, fd)
+    uses(g, share, 4 * MEBI)
+    g.alice.call(os.truncate, share.at(g.alice, "f"), MEBI)
+    uses(g, share, MEBI)
+
+
+def test_a_file_that_gets_its_name_late(g):
+    share = fresh(g, "late", settings=["quota=100M"])
+    uses(g, share, 0)
+    fd = g.alice.call(calls.open_tmpfile, share.at(g.alice))
+    g.alice.call(write_zeros, fd, 2 * MEBI, 0)
+    g.alice.call(calls.link_fd, fd, share.at(g.alice, "f"))
+    uses(g, share, 2 * MEBI)
+    g.alice.call(write_zeros, fd, MEBI, 2 * MEBI)
+    g.alice.call(os.close, fd)
+    uses(g, share, 3 * MEBI)
+
+
+def test_over_quota_nobody_begins_to_write(g):
+    folder = guild.make_folder(g.backing / "full", 0o777)
+    guild.make_file(folder / "old", b"old", 0o666)
+    share = fresh(g, "full", settings=["quota=1M"], backing=folder)
+    path = share.at(g.alice, "f")
+    early = g.alice.call(os.open, path, os.O_RDWR | os.O_CREAT, 0o644)
+    g.alice.call(calls.write_file, share.at(g.alice, "big"), bytes(2 * MEBI))
+    guild.eventually(lambda: used(g, share) == MEBI, "the share is full")
+    for flags in (os.O_WRONLY, os.O_RDWR, os.O_RDWR | os.O_TRUNC):
+        guild.outcome(g.alice, EDQUOT, calls.open_close, share.at(g.alice, "old"), flags)
+    guild.equal((share.backing / "old").read_bytes(), b"old", "not truncated")
+    guild.equal(g.alice.call(calls.read_file, share.at(g.alice, "old")), b"old", "to read")
+    g.alice.call(write_zeros, early, MEBI, 0)  # what is open finishes
+    guild.outcome(g.alice, EDQUOT, os.truncate, share.at(g.alice, "old"), 10)
+    g.alice.call(os.truncate, share.at(g.alice, "big"), 0)
+    g.alice.call(os.ftruncate, early, 0)
+    g.alice.call(os.close, early)
+    uses(g, share, 0)
+    guild.outcome(g.alice, 0, calls.open_close, share.at(g.alice, "old"), os.O_RDWR)
 
 
 # ---- descriptors ----
