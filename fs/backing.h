@@ -13,6 +13,7 @@
 #ifndef GUILDFS_FS_BACKING_H
 #define GUILDFS_FS_BACKING_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ struct gfs_backing {
     int32_t handle_type; /* -1: no handle, the descriptor is kept */
     uint8_t handle_size;
     uint8_t handle[GFS_HANDLE_BYTES];
+    atomic_bool posix_locked; /* opens of it get a FLUSH, see ops/open.c */
     /* under the node stripe of (device, inode) */
     int descriptor; /* O_PATH, or -1 */
     int32_t backing_id; /* of the descriptor, in the kernel, see passthrough.h; 0: none */

@@ -55,8 +55,11 @@ struct gfs_target {
 struct gfs_handle {
     struct gfs_opened opened;
     struct gfs_node *node;
-    int fd; /* of the backing file, opened with the access mode that was granted */
+    int path_fd;    /* O_PATH, of the node's backing, which the handle has borrowed */
+    _Atomic int fd; /* open with the access mode that was granted; -1: not needed so far, see gfs_handle_fd() */
+    int flags;      /* of open(2) */
     bool reads, writes;
+    bool no_flush; /* the kernel sends no FLUSH for it */
     gfs_perms read_needs, write_needs; /* what the user must go on holding for READ and WRITE */
     bool may_grow; /* not over quota when it was opened */
 };

@@ -59,7 +59,7 @@ static void on_init(void *userdata, struct fuse_conn_info *conn) {
     /* A write must be in the file when it returns, or other views would not see it. */
     want(conn, FUSE_CAP_WRITEBACK_CACHE, false);
     want(conn, FUSE_CAP_POSIX_ACL, false);
-    want(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true); /* appending handles, see ops/data.c */
+    want(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true); /* appending handles, see ops/open.c */
     conn->max_write = 1 << 20;
     gfs_passthrough_init(userdata, conn);
 }

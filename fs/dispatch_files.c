@@ -101,9 +101,13 @@ void gfs_on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
 void gfs_on_fsync(fuse_req_t req, fuse_ino_t id, int only_data, struct fuse_file_info *fi) {
     struct gfs_handle *handle = gfs_handle_of(fi);
 
+    int fd = -1;
+
     (void)id;
-    int rc = only_data ? fdatasync(handle->fd) : fsync(handle->fd);
-    gfs_reply_status(req, rc ? -errno : 0);
+    int rc = gfs_handle_fd(handle, &fd);
+    if (!rc && (only_data ? fdatasync(fd) : fsync(fd)))
+        rc = -errno;
+    gfs_reply_status(req, rc);
 }
 
 void gfs_on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length, struct fuse_file_info *fi) {
@@ -162,8 +166,11 @@ void gfs_on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence, struc
     (void)id;
     if (!gfs_call_begin(&call, req))
         return;
+    int fd = -1;
     int rc = guard_handle_or_item(&call, handle, false, GFS_OP_OPEN_READ);
-    off_t found = rc ? 0 : lseek(handle->fd, offset, whence);
+    if (!rc)
+        rc = gfs_handle_fd(handle, &fd);
+    off_t found = rc ? 0 : lseek(fd, offset, whence);
     if (rc)
         gfs_reply_error(&call, rc);
     else if (found < 0)

@@ -10,15 +10,18 @@
 /* By the handle where there is one: the file may have no name any more. */
 static int resize(struct gfs_call *call, struct gfs_target *target, off_t size, struct gfs_handle *handle) {
     struct gfs_quota_change change;
-    int rc = 0;
+    int fd = -1;
+    int rc = handle ? gfs_handle_fd(handle, &fd) : 0;
 
+    if (rc)
+        return rc;
     if (!handle)
         gfs_op_settle_upload(call, target);
     gfs_quota_begin(call, target->share, target->backing, target->fd, &change);
     if (size > gfs_quota_limit(&change, handle))
         rc = -EDQUOT;
     else if (handle)
-        rc = ftruncate(handle->fd, size) ? -errno : 0;
+        rc = ftruncate(fd, size) ? -errno : 0;
     else
         rc = gfs_path_truncate(target->fd, size);
     gfs_quota_end(&change);

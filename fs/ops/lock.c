@@ -17,6 +17,11 @@
  * fs/fuse/file.c). Hence each owner remembers the handle it was used with last, and RELEASE ends
  * whatever was used with its handle last: for an OFD owner that is exact, because its handle
  * never changes, and a POSIX owner's locks have already gone by the FLUSH that precedes.
+ *
+ * Where there is no FLUSH (open.c says when), the POSIX locks of a reader end with RELEASE as well,
+ * which comes soon after close(2) has returned. Somebody who knows that it has returned must not
+ * find the lock taken: a conflict with such an owner is tried again until RELEASE has come, or some
+ * milliseconds have passed. The first lock on a file also ends this: later opens of it get a FLUSH.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,6 +31,7 @@
 
 #include "fs/ops/lock_wait.h"
 #include "fs/ops/ops.h"
+#include "guildfs/clock.h"
 #include "guildfs/hash.h"
 
 enum lock_kind { POSIX, WHOLE_FILE };
@@ -41,20 +47,34 @@ struct owner {
     const struct gfs_handle *handle; /* used last; only compared */
     pid_t pid;                       /* of the client that locked last, for F_GETLK */
     unsigned users;                  /* requests that use fd now, waiters among them */
+    bool late;                       /* locked without a FLUSH to come: ends at RELEASE */
     bool holds;                      /* may hold locks; false only when it certainly holds none */
     struct owner *next;
 };
 
 enum { BUCKETS = 1024 };
 
+static const int64_t LATE_NS = 20 * (GFS_NS_PER_S / 1000);
+
 struct gfs_locks {
     pthread_mutex_t lock; /* number 3 of the lock order; never held across a system call */
     struct owner *buckets[BUCKETS];
     /* So that FLUSH and RELEASE cost nothing where nobody locks. */
     _Atomic size_t owners;
+    _Atomic unsigned endings; /* how often locks have ended by FLUSH or RELEASE */
+    pthread_cond_t ended;     /* one of these has */
     struct gfs_lock_waiters *waiters;
     bool stopped; /* no waiter is left, and none will come */
 };
+
+static void init_ended(struct gfs_locks *locks) {
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&locks->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
 
 int gfs_locks_new(struct gfs_locks **out) {
     struct gfs_locks *locks = calloc(1, sizeof(*locks));
@@ -67,6 +87,7 @@ int gfs_locks_new(struct gfs_locks **out) {
         return status;
     }
     pthread_mutex_init(&locks->lock, NULL);
+    init_ended(locks);
     *out = locks;
     return 0;
 }
@@ -91,6 +112,7 @@ void gfs_locks_free(struct gfs_locks *locks) {
             free(owner);
         }
     }
+    pthread_cond_destroy(&locks->ended);
     pthread_mutex_destroy(&locks->lock);
     free(locks);
 }
@@ -284,6 +306,10 @@ static void end_locks(struct gfs_locks *locks, const struct ending *ending) {
         int status = gfs_lock_request_run(&request, false);
         (void)status;
         put_owner(owner, false);
+        pthread_mutex_lock(&locks->lock);
+        locks->endings++;
+        pthread_cond_broadcast(&locks->ended);
+        pthread_mutex_unlock(&locks->lock);
     }
 }
 
@@ -298,10 +324,54 @@ void gfs_locks_release(struct gfs_mount *mount, struct gfs_handle *handle, uint6
 /* ---- locking ---- */
 
 static void note_use(struct owner *owner, const struct gfs_handle *handle, pid_t pid) {
+    if (owner->kind == POSIX)
+        atomic_store_explicit(&handle->node->backing->posix_locked, true, memory_order_relaxed);
     pthread_mutex_lock(&owner->locks->lock);
     owner->handle = handle;
     owner->pid = pid;
+    owner->late = handle->no_flush && owner->kind == POSIX;
     pthread_mutex_unlock(&owner->locks->lock);
+}
+
+/* ---- conflicts with who has closed the file already ---- */
+
+/* Under the lock. Whether somebody else's lock may be about to end by a RELEASE; one that is just
+ * ending has users and holds nothing. */
+static bool any_late(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own) {
+    const struct owner *owner = *bucket_of(locks, backing);
+
+    while (owner && !(owner->backing == backing && owner != own && owner->late && (owner->holds || owner->users)))
+        owner = owner->next;
+    return owner != NULL;
+}
+
+/* After a conflict that was found when there had been so many endings: whether to look again. */
+static bool wait_for_late(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own,
+                          unsigned endings, int64_t deadline_ns) {
+    const struct timespec deadline = {.tv_sec = deadline_ns / GFS_NS_PER_S, .tv_nsec = deadline_ns % GFS_NS_PER_S};
+    bool again = gfs_monotonic_ns() < deadline_ns;
+
+    pthread_mutex_lock(&locks->lock);
+    while (again && locks->endings == endings && any_late(locks, backing, own))
+        again = pthread_cond_timedwait(&locks->ended, &locks->lock, &deadline) == 0;
+    again = again && locks->endings != endings;
+    pthread_mutex_unlock(&locks->lock);
+    return again;
+}
+
+static int try_lock(struct owner *owner, const struct gfs_lock_request *request) {
+    int64_t deadline_ns = 0;
+
+    for (;;) {
+        unsigned endings = owner->locks->endings;
+        int status = gfs_lock_request_run(request, false);
+        if (status != -EAGAIN)
+            return status;
+        if (!deadline_ns)
+            deadline_ns = gfs_monotonic_ns() + LATE_NS;
+        if (!wait_for_late(owner->locks, owner->backing, owner, endings, deadline_ns))
+            return status;
+    }
 }
 
 static void wait_is_over(void *context, int status) {
@@ -319,7 +389,7 @@ static void set_lock(struct gfs_call *call, const struct gfs_handle *handle, uin
     }
     note_use(owner, handle, lock->l_pid);
     const struct gfs_lock_request request = request_of(owner, lock);
-    status = gfs_lock_request_run(&request, false);
+    status = wait ? gfs_lock_request_run(&request, false) : try_lock(owner, &request);
     if (status == -EAGAIN && wait) {
         status =
             gfs_lock_wait(call->mount->locks->waiters, call->req, handle->node->view, &request, wait_is_over, owner);
@@ -360,6 +430,7 @@ void gfs_op_flock(struct gfs_call *call, struct gfs_handle *handle, uint64_t own
 
 /* ---- asking ---- */
 
+/* lock says what is in the way. */
 static int test_lock(int fd, struct flock *lock) {
     lock->l_pid = 0;
     if (fcntl(fd, F_OFD_GETLK, lock) == 0)
@@ -411,13 +482,34 @@ static pid_t holder_of(struct gfs_locks *locks, const struct gfs_backing *backin
     return pid;
 }
 
+static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own, int fd,
+                          struct flock *lock) {
+    const struct flock wanted = *lock;
+    int64_t deadline_ns = 0;
+
+    for (;;) {
+        unsigned endings = locks->endings;
+        *lock = wanted;
+        int status = test_lock(fd, lock);
+        if (status != 0 || lock->l_type == F_UNLCK)
+            return status;
+        if (!deadline_ns)
+            deadline_ns = gfs_monotonic_ns() + LATE_NS;
+        if (!wait_for_late(locks, backing, own, endings, deadline_ns))
+            return status;
+    }
+}
+
 void gfs_op_getlk(struct gfs_call *call, struct gfs_handle *handle, uint64_t owner, struct flock *lock) {
     struct gfs_locks *locks = call->mount->locks;
     const struct gfs_backing *backing = handle->node->backing;
     struct owner *own = borrow_owner(locks, backing, owner, POSIX);
+    int fd = own ? own->fd : -1;
 
     /* The handle's own descriptor never holds a lock, so that for it everything conflicts. */
-    int status = test_lock(own ? own->fd : handle->fd, lock);
+    int status = own ? 0 : gfs_handle_fd(handle, &fd);
+    if (status == 0)
+        status = test_patiently(locks, backing, own, fd, lock);
     if (own)
         put_owner(own, false);
     if (status == 0 && lock->l_type != F_UNLCK && lock->l_pid <= 0)

@@ -35,13 +35,20 @@ int gfs_op_rename(struct gfs_call *call, const struct gfs_target *source_folder,
                   struct gfs_target *source, const struct gfs_target *folder, const char *new_name,
                   const struct gfs_target *target, unsigned flags, bool save) GFS_MUST_CHECK;
 
-/* data.c: open files. */
+/* open.c: files that are opened and closed. */
 /* Opens what was granted, and makes the handle; fi is filled. fd >= 0: the file is open already,
  * and the handle's from now on, also when this fails. No reply. */
 int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_file_info *fi, gfs_perms read_needs,
                 gfs_perms write_needs, int fd) GFS_MUST_CHECK;
 /* Undoes gfs_op_open() when the reply could not be sent; and RELEASE. Frees the handle. */
 void gfs_op_close(struct gfs_mount *mount, struct gfs_handle *handle, uint64_t lock_owner);
+/* The handle's descriptor of the backing file, opened now if it has not been needed before. */
+int gfs_handle_fd(struct gfs_handle *handle, int *fd) GFS_MUST_CHECK;
+/* A file is changed that is not the user's own pending upload: if it is another's, or if its time
+ * was over, it is settled now. */
+void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target);
+
+/* data.c: what is in open files. */
 void gfs_op_read(struct gfs_call *call, struct gfs_handle *handle, size_t size, off_t offset);
 void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *data, size_t size, off_t offset,
                   bool append);
@@ -50,9 +57,6 @@ void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t loc
 void gfs_op_fallocate(struct gfs_call *call, struct gfs_handle *handle, int mode, off_t offset, off_t length);
 void gfs_op_copy_file_range(struct gfs_call *call, struct gfs_handle *in, off_t offset_in, struct gfs_handle *out,
                             off_t offset_out, size_t length);
-/* A file is changed that is not the user's own pending upload: if it is another's, or if its time
- * was over, it is settled now. */
-void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target);
 
 /* dir.c: open folders. */
 struct gfs_folder_handle;

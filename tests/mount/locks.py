@@ -204,6 +204,56 @@ def test_closing_any_descriptor_drops_posix_locks(g):
     guild.eventually(lambda: g.bob.errno(lock, other, "posix", True) == 0, "the lock went with the other descriptor")
 
 
+def opened_to_read(user, share):
+    return user.call(os.open, share.at(user, "f"), os.O_RDONLY)
+
+
+def test_a_reader_of_a_file_that_nobody_locked_before(g):
+    """close(2) of such a file sends no FLUSH, so its POSIX lock ends with the open file; the next ones are exact."""
+    share = fresh(g, "reader")
+    first, second, other = opened_to_read(g.alice, share), opened_to_read(g.alice, share), opened(g.bob, share)
+    g.alice.call(lock, first, "posix", False)
+    g.alice.call(os.close, second)
+    guild.outcome(g.bob, BUSY, lock, other, "posix", True)
+    g.alice.call(os.close, first)
+    guild.eventually(lambda: g.bob.errno(lock, other, "posix", True) == 0, "the lock went with the open file")
+    g.bob.call(unlock, other, "posix")
+    first, second = opened_to_read(g.alice, share), opened_to_read(g.alice, share)
+    g.alice.call(lock, first, "posix", False)
+    guild.outcome(g.bob, BUSY, lock, other, "posix", True)
+    g.alice.call(os.close, second)
+    guild.outcome(g.bob, 0, lock, other, "posix", True)
+    for user, fd in ((g.alice, first), (g.bob, other)):
+        user.call(os.close, fd)
+
+
+def test_a_reader_of_a_database(g):
+    share = g.share("base", kind="database", alice="editor", bob="editor")
+    guild.make_file(share.backing / "f", b"x" * 100, 0o666)
+    first, second, other = opened_to_read(g.alice, share), opened_to_read(g.alice, share), opened(g.bob, share)
+    g.alice.call(lock, first, "posix", False)
+    guild.outcome(g.bob, BUSY, lock, other, "posix", True)
+    g.alice.call(os.close, second)
+    guild.outcome(g.bob, 0, lock, other, "posix", True)
+    for user, fd in ((g.alice, first), (g.bob, other)):
+        user.call(os.close, fd)
+
+
+def test_what_is_closed_is_free(g):
+    """RELEASE is on its way when close(2) returns, and so it is waited for."""
+    rounds, refused = 100, 0
+    share = g.share("closed", alice="editor", bob="editor")
+    for number in range(rounds):
+        guild.make_file(share.backing / str(number), b"x", 0o666)
+        mine = g.alice.call(os.open, share.at(g.alice, str(number)), os.O_RDONLY)
+        other = g.bob.call(os.open, share.at(g.bob, str(number)), os.O_RDWR)
+        g.alice.call(lock, mine, "posix", False)
+        g.alice.call(os.close, mine)
+        refused += g.bob.errno(lock, other, "posix", True) != 0
+        g.bob.call(os.close, other)
+    guild.true(refused <= 2, f"{refused} of {rounds} locks were refused after the holder had closed the file")
+
+
 def fork_and_lock(path):
     """An OFD lock belongs to the open file: a child that inherited it keeps it when the parent closes."""
     fd = os.open(path, os.O_RDWR)

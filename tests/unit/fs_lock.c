@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -84,6 +85,11 @@ int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *f
 void gfs_backing_put(struct gfs_mount *mount, struct gfs_backing *backing) {
     (void)mount;
     (void)backing;
+}
+
+int gfs_handle_fd(struct gfs_handle *handle, int *fd) {
+    *fd = handle->fd;
+    return 0;
 }
 
 /* ---- flock(2), with a pause before it sleeps: there a signal is lost ---- */
@@ -281,6 +287,57 @@ static void posix_ranges_of_one_owner_merge(void **state) {
     assert_nothing_left(scene);
 }
 
+/* Where no FLUSH comes, RELEASE ends the locks; and the file is marked, so that it comes next time. */
+static void without_flush_posix_locks_end_with_the_file(void **state) {
+    struct scene *scene = *state;
+
+    scene->handles[1].no_flush = true;
+    assert_false(scene->backing.posix_locked);
+    assert_int_equal(do_posix(scene, 1, 2, F_RDLCK, 0, 10), 0);
+    assert_true(scene->backing.posix_locked);
+    assert_int_equal(do_posix(scene, 0, 1, F_WRLCK, 0, 10), EAGAIN);
+    assert_int_equal(ask_posix(scene, 0, 1, F_WRLCK, 0, 10).l_type, F_RDLCK);
+    gfs_locks_release(&scene->mount, &scene->handles[1], 0);
+    assert_int_equal(do_posix(scene, 0, 1, F_WRLCK, 0, 10), 0);
+    gfs_locks_release(&scene->mount, &scene->handles[0], 0);
+    assert_nothing_left(scene);
+}
+
+struct late_release {
+    struct scene *scene;
+    atomic_bool go;
+};
+
+static void *release_late(void *context) {
+    struct late_release *late = context;
+
+    while (!late->go)
+        sched_yield();
+    gfs_locks_release(&late->scene->mount, &late->scene->handles[1], 0);
+    return NULL;
+}
+
+/* RELEASE comes after close(2) has returned: who locks in between waits for it, but not for ever. */
+static void a_late_release_is_waited_for(void **state) {
+    enum { ROUNDS = 100 };
+    struct scene *scene = *state;
+    int granted = 0;
+
+    scene->handles[1].no_flush = true;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct late_release late = {.scene = scene};
+        pthread_t thread;
+        assert_int_equal(do_posix(scene, 1, 2, F_RDLCK, 0, 10), 0);
+        assert_int_equal(pthread_create(&thread, NULL, release_late, &late), 0);
+        late.go = true;
+        granted += do_posix(scene, 0, 1, F_WRLCK, 0, 10) == 0;
+        pthread_join(thread, NULL);
+        gfs_locks_release(&scene->mount, &scene->handles[0], 0);
+    }
+    assert_true(granted > ROUNDS * 3 / 4); /* on a busy machine it may be later than that */
+    assert_nothing_left(scene);
+}
+
 static void a_refused_lock_leaves_nothing_open(void **state) {
     struct scene *scene = *state;
 
@@ -475,7 +532,9 @@ int main(void) {
         SCENE_TEST(flock_excludes_the_other_view),
         SCENE_TEST(local_programs_are_excluded),
         SCENE_TEST(posix_ranges_of_one_owner_merge),
-        SCENE_TEST(a_refused_lock_leaves_nothing_open),
+        SCENE_TEST(without_flush_posix_locks_end_with_the_file),
+SCENE_TEST(a_late_release_is_waited_for),
+SCENE_TEST(a_refused_lock_leaves_nothing_open),
         SCENE_TEST(unlocking_what_is_not_locked_succeeds),
         SCENE_TEST(a_waiter_gets_the_lock),
         SCENE_TEST(a_posix_waiter_gets_the_range),
