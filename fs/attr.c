@@ -90,13 +90,14 @@ int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struc
     /* Before the inode table takes the descriptor, which may then be closed to make room. */
     gfs_attr_show(call, target, &entry.attr);
     int fd = target->backing ? fcntl(target->fd, F_DUPFD_CLOEXEC, 0) : target->fd;
-    if (fd < 0)
+    if (fd < 0 && !target->looked)
         return -errno;
     const struct gfs_node_wanted wanted = {
         .st = &target->st,
         .share_root = target->facts.share_root,
         .fast = target->share->data_mode == GFS_DATA_FAST,
         .root_fd = folder ? folder->fd : fd,
+        .key = target->looked ? &target->key : NULL,
     };
     int rc = gfs_node_enter(call->mount, target->tree, &wanted, &fd, &target->node);
     if (target->backing && fd >= 0)

@@ -104,11 +104,12 @@ static const struct gfs_device *learn_device(struct gfs_nodes *nodes, uint64_t i
     return known; /* NULL: too many filesystems, descriptors are kept instead */
 }
 
-int gfs_backing_name(int fd, struct gfs_backing *key) {
+/* "" names the file behind fd itself. */
+static int name_handle(int fd, const char *name, struct gfs_backing_key *key) {
     union handle handle = {.header.handle_bytes = GFS_HANDLE_BYTES};
     int mount_id = 0;
 
-    if (name_to_handle_at(fd, "", &handle.header, &mount_id, AT_EMPTY_PATH))
+    if (name_to_handle_at(fd, name, &handle.header, &mount_id, *name ? 0 : AT_EMPTY_PATH))
         return -errno;
     key->handle_type = handle.header.handle_type;
     key->handle_size = (uint8_t)handle.header.handle_bytes;
@@ -116,28 +117,79 @@ int gfs_backing_name(int fd, struct gfs_backing *key) {
     return 0;
 }
 
-int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing *key) {
+int gfs_backing_name(int fd, struct gfs_backing_key *key) {
+    return name_handle(fd, "", key);
+}
+
+int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing_key *key) {
     const struct gfs_device *device = learn_device(mount->nodes, st->st_dev, root_fd);
 
-    *key = (struct gfs_backing){.device = st->st_dev, .inode = st->st_ino, .handle_type = -1, .descriptor = -1};
+    *key = (struct gfs_backing_key){.device = st->st_dev, .inode = st->st_ino, .handle_type = -1};
     if (!device || device->fd < 0)
         return 0;
     int rc = gfs_backing_name(fd, key);
     return rc == -EOVERFLOW || rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-static int open_handle(struct gfs_nodes *nodes, const struct gfs_backing *backing, int *fd) {
-    union handle handle = {.header = {.handle_bytes = backing->handle_size, .handle_type = backing->handle_type}};
-    const struct gfs_device *device = gfs_device_find(nodes, backing->device);
+/* Whether all is known of the filesystem that is found out with the help of a descriptor. */
+static bool is_known(const struct gfs_device *device, bool fast) {
+    return device && device->fd >= 0 && (!fast || atomic_load_explicit(&device->passthrough, memory_order_relaxed));
+}
 
-    if (!device || device->fd < 0 || backing->handle_type < 0)
+int gfs_backing_look(struct gfs_mount *mount, int folder_fd, const char *name, bool fast, struct stat *st,
+                     struct gfs_backing_key *key) {
+    int rc = gfs_stat_child(folder_fd, name, st);
+
+    if (rc)
+        return rc;
+    if (!is_known(gfs_device_find(mount->nodes, st->st_dev), fast && S_ISREG(st->st_mode)))
+        return -EOPNOTSUPP;
+    *key = (struct gfs_backing_key){.device = st->st_dev, .inode = st->st_ino};
+    rc = name_handle(folder_fd, name, key);
+    return rc == -EOVERFLOW ? -EOPNOTSUPP : rc;
+}
+
+static int open_handle(struct gfs_nodes *nodes, uint64_t device_id, int32_t type, size_t size, const uint8_t *bytes,
+                       int *fd) {
+    union handle handle = {.header = {.handle_bytes = (unsigned)size, .handle_type = type}};
+    const struct gfs_device *device = gfs_device_find(nodes, device_id);
+
+    if (!device || device->fd < 0 || type < 0)
         return -ESTALE;
-    memcpy(handle.header.f_handle, backing->handle, backing->handle_size);
+    memcpy(handle.header.f_handle, bytes, size);
     int opened = open_by_handle_at(device->fd, &handle.header, O_PATH | O_CLOEXEC);
     if (opened < 0)
         return errno == EMFILE || errno == ENFILE ? -errno : -ESTALE;
     *fd = opened;
     return 0;
+}
+
+/* Opens by a handle, when it is that of the inode: see gfs_backing_look(). */
+static int open_inode(struct gfs_nodes *nodes, const struct gfs_backing_key *key, const uint8_t *bytes, int *fd) {
+    struct stat st;
+    int opened = -1;
+    int rc = open_handle(nodes, key->device, key->handle_type, key->handle_size, bytes, &opened);
+
+    if (rc)
+        return rc;
+    if (fstat(opened, &st) || st.st_ino != key->inode || st.st_dev != key->device) {
+        close(opened);
+        return -ESTALE;
+    }
+    *fd = opened;
+    return 0;
+}
+
+int gfs_backing_open(struct gfs_mount *mount, const struct gfs_backing_key *key, int *fd) {
+    return open_inode(mount->nodes, key, key->handle, fd);
+}
+
+static int open_backing(struct gfs_nodes *nodes, const struct gfs_backing *backing, int *fd) {
+    const struct gfs_backing_key key = {.device = backing->device,
+                                        .inode = backing->inode,
+                                        .handle_type = backing->handle_type,
+                                        .handle_size = backing->handle_size};
+    return open_inode(nodes, &key, backing->handle, fd);
 }
 
 /* ---- borrowing ---- */
@@ -150,7 +202,7 @@ int gfs_backing_get(struct gfs_mount *mount, struct gfs_backing *backing, int *f
     pthread_mutex_lock(&stripe->lock);
     if (backing->descriptor < 0) {
         pthread_mutex_unlock(&stripe->lock);
-        int rc = open_handle(mount->nodes, backing, &opened);
+        int rc = open_backing(mount->nodes, backing, &opened);
         if (rc)
             return rc;
         pthread_mutex_lock(&stripe->lock);

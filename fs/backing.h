@@ -28,27 +28,52 @@ struct gfs_node;
 
 enum { GFS_HANDLE_BYTES = 32 }; /* ext4 8, xfs 8 to 24, btrfs 20 to 40 (the long form is not asked for), tmpfs 12 */
 
-struct gfs_backing {
-    /* never changes */
+/* What names a backing. */
+struct gfs_backing_key {
     uint64_t device, inode;
     int32_t handle_type; /* -1: no handle, the descriptor is kept */
     uint8_t handle_size;
     uint8_t handle[GFS_HANDLE_BYTES];
+};
+
+/* There may be millions: the order of the fields leaves no gaps. */
+struct gfs_backing {
+    /* never changes */
+    uint64_t device, inode;
+    int32_t handle_type; /* as in the key, and so is the handle at the end */
+    uint8_t handle_size;
     atomic_bool posix_locked; /* opens of it get a FLUSH, see ops/open.c */
     /* under the node stripe of (device, inode) */
-    int descriptor; /* O_PATH, or -1 */
-    int32_t backing_id; /* of the descriptor, in the kernel, see passthrough.h; 0: none */
-    unsigned pins;  /* users of the descriptor */
-    bool keep;      /* unlinked, or without handle: never closed before the end */
-    struct gfs_node *nodes;              /* the views' nodes of it */
+    bool keep;              /* unlinked, or without handle: the descriptor is never closed before the end */
+    bool mapped;            /* may have a writable mapping that nobody tells of (data mode fast) */
+    int descriptor;         /* O_PATH, or -1 */
+    int32_t backing_id;     /* of the descriptor, in the kernel, see passthrough.h; 0: none */
+    unsigned pins;          /* users of the descriptor */
+    unsigned writers;       /* handles open for writing, all views */
+    struct gfs_node *nodes; /* the views' nodes of it */
     struct gfs_backing *next_in_bucket;
-    struct gfs_backing *newer, *older;   /* LRU list of unpinned descriptors */
-    unsigned writers;                    /* handles open for writing, all views */
-    bool mapped;                         /* may have a writable mapping that nobody tells of (data mode fast) */
+    struct gfs_backing *newer, *older; /* LRU list of unpinned descriptors */
     /* folders: coherence between views, see notify.h */
-    uint64_t last_changer; /* view that last changed names in it */
+    uint64_t last_changer;                 /* view that last changed names in it */
     int64_t last_changed_ns, hot_until_ns; /* monotonic */
+    /* never changes */
+    uint8_t handle[];
 };
+
+/*
+ * What a name in a folder stands for, and the key of its backing, without opening it. The two are
+ * found by one call each, and whoever works on the folder behind the mount may put another file
+ * there in between. Then the key names no file: its inode number is of the one, its handle of the
+ * other. Such a backing shows what the first file was, and cannot be opened, since
+ * gfs_backing_get() opens by the handle and compares the number.
+ * -EOPNOTSUPP: what is there must be opened instead, for one because nothing has been opened on that
+ * filesystem yet; fast: in a share whose regular files pass through. Other errors as for
+ * gfs_stat_child().
+ */
+int gfs_backing_look(struct gfs_mount *mount, int folder_fd, const char *name, bool fast, struct stat *st,
+                     struct gfs_backing_key *key) GFS_MUST_CHECK;
+/* Opens what gfs_backing_look() has found; the caller owns *fd. Errors as for gfs_backing_get(). */
+int gfs_backing_open(struct gfs_mount *mount, const struct gfs_backing_key *key, int *fd) GFS_MUST_CHECK;
 
 /*
  * Borrows an O_PATH descriptor of the backing; give it back with gfs_backing_put().

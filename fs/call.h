@@ -42,7 +42,9 @@ struct gfs_target {
     const struct gfs_share *share; /* in the call's snapshot */
     struct gfs_node *node;         /* NULL: reached by name only */
     struct gfs_backing *backing;   /* of the node, whose descriptor is borrowed; NULL: fd is our own */
-    int fd;                        /* O_PATH; -1: there is no such item */
+    int fd;                        /* O_PATH; -1: there is no such item, or (looked) it is not open */
+    bool looked;                   /* found by gfs_target_look(): opened only when something asks for it */
+    struct gfs_backing_key key;    /* looked: what to open it by */
     struct stat st;
     struct gfs_facts facts;
     /* the upload record, read when a decision depends on it */
@@ -67,6 +69,10 @@ struct gfs_handle {
 /* target.c */
 int gfs_target_node(struct gfs_call *call, struct gfs_node *node, struct gfs_target *out) GFS_MUST_CHECK;
 int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out)
+    GFS_MUST_CHECK;
+/* The same for whoever only shows it: it is not opened as long as nothing depends on more than stat
+ * says. Not for what is to be changed. */
+int gfs_target_look(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out)
     GFS_MUST_CHECK;
 /* The root of a share, where it shows in a view. */
 int gfs_target_root(struct gfs_call *call, struct gfs_view *view, const struct gfs_place *place,

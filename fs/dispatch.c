@@ -90,7 +90,7 @@ static void lookup_item(struct gfs_call *call, struct gfs_node *parent, const ch
         gfs_reply_error(call, rc);
         return;
     }
-    rc = gfs_target_child(call, &folder, name, &child);
+    rc = gfs_target_look(call, &folder, name, &child);
     if (!rc)
         rc = gfs_guard(call, &child, GFS_OP_STAT);
     if (rc == -ENOENT)

@@ -44,8 +44,12 @@ static struct gfs_node *add_node(struct gfs_stripe *stripe, struct gfs_backing *
 int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct gfs_node_wanted *wanted, int *fd,
                    struct gfs_node **out) {
     const struct stat *st = wanted->st;
-    struct gfs_backing key;
-    int rc = gfs_backing_key(mount, wanted->root_fd, *fd, st, &key);
+    struct gfs_backing_key key;
+    int rc = 0;
+    if (wanted->key)
+        key = *wanted->key;
+    else
+        rc = gfs_backing_key(mount, wanted->root_fd, *fd, st, &key);
     if (rc)
         return rc;
     struct gfs_stripe *stripe = gfs_stripe_of(mount, key.device, key.inode);
@@ -62,7 +66,7 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
         node = add_node(stripe, backing, tree, wanted->share_root, fast);
     if (node) {
         node->lookups++;
-        if (backing->descriptor < 0) {
+        if (backing->descriptor < 0 && *fd >= 0) {
             backing->descriptor = *fd;
             *fd = -1;
             stripe->descriptors++;
@@ -154,7 +158,7 @@ bool gfs_view_writes(struct gfs_mount *mount, const struct gfs_view *view, const
 
 void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, st->st_dev, st->st_ino);
-    struct gfs_backing key = {.device = st->st_dev, .inode = st->st_ino};
+    struct gfs_backing_key key = {.device = st->st_dev, .inode = st->st_ino};
 
     /* A backing of the same number may be of a file that is long gone: the handle tells. Without
      * handles every backing has its descriptor already. */
@@ -176,7 +180,7 @@ void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd) {
 
 void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, st->st_dev, st->st_ino);
-    struct gfs_backing key = {.device = st->st_dev, .inode = st->st_ino};
+    struct gfs_backing_key key = {.device = st->st_dev, .inode = st->st_ino};
 
     if (gfs_backing_name(fd, &key))
         return;

@@ -35,34 +35,37 @@ struct gfs_tree {
 };
 
 enum gfs_node_kind {
-    GFS_NODE_TOP,    /* the mount's root: the views */
-    GFS_NODE_VIEW,   /* a view's root: groups, my, public */
-    GFS_NODE_PLACE,  /* a group, or my, or public: folders of kinds */
-    GFS_NODE_KIND,   /* a kind's folder: shares */
-    GFS_NODE_ITEM,   /* the root of a share, or something in it */
+    GFS_NODE_TOP,   /* the mount's root: the views */
+    GFS_NODE_VIEW,  /* a view's root: groups, my, public */
+    GFS_NODE_PLACE, /* a group, or my, or public: folders of kinds */
+    GFS_NODE_KIND,  /* a kind's folder: shares */
+    GFS_NODE_ITEM,  /* the root of a share, or something in it */
 };
 
+/* There may be millions: the order of the fields leaves no gaps. */
 struct gfs_node {
     /* never changes */
-    enum gfs_node_kind kind;
-    bool mount_root;                /* node id 1 */
+    enum gfs_node_kind kind : 8;
+    enum gfs_place_kind place : 8; /* PLACE, KIND */
+    enum gfs_kind share_kind : 8;  /* KIND */
+    bool mount_root;               /* node id 1 */
     bool share_root;
-    bool fast;                      /* ITEM, a regular file: its opens pass through, see passthrough.h */
-    enum gfs_place_kind place;      /* PLACE, KIND */
-    enum gfs_kind share_kind;       /* KIND */
-    gfs_id group;                   /* PLACE, KIND: of GFS_PLACE_GROUP */
-    struct gfs_view *view;          /* NULL for the top */
-    struct gfs_tree *tree;          /* ITEM */
-    struct gfs_backing *backing;    /* ITEM */
-    /* under the node stripe (ITEM) or the view table's lock (others) */
-    uint64_t lookups;
-    bool dead;                      /* ITEM: no lookup finds it any more, see gfs_node_kill() */
-    unsigned writers;               /* handles of this node that are open for writing */
-    struct gfs_node *next_of_backing;
-    struct gfs_node *next;          /* virtual nodes: in the view */
-    /* what the kernel may hold of the file's content in this view */
-    _Atomic bool pages;
+    bool fast; /* ITEM, a regular file: its opens pass through, see passthrough.h */
+    /* under the node stripe */
+    bool dead; /* ITEM: no lookup finds it any more, see gfs_node_kill() */
+    /* without a lock */
+    _Atomic bool pages;                         /* the kernel may hold some of the file's content in this view */
     _Atomic int64_t pages_ctime_ns, pages_size; /* the version of the file that these belong to */
+    /* never changes */
+    gfs_id group;                /* PLACE, KIND: of GFS_PLACE_GROUP */
+    struct gfs_view *view;       /* NULL for the top */
+    struct gfs_tree *tree;       /* ITEM */
+    struct gfs_backing *backing; /* ITEM */
+    /* under the node stripe (ITEM) or the view table's lock (others) */
+    struct gfs_node *next_of_backing;
+    struct gfs_node *next; /* virtual nodes: in the view */
+    uint64_t lookups;
+    unsigned writers; /* handles of this node that are open for writing */
 };
 
 static inline uint64_t gfs_node_id(const struct gfs_node *node) {
@@ -84,8 +87,9 @@ void gfs_nodes_free(struct gfs_nodes *nodes);
 struct gfs_node_wanted {
     const struct stat *st; /* of the item */
     bool share_root;
-    bool fast;   /* the share is: a regular file's opens pass through, where that works */
-    int root_fd; /* any descriptor of the share's root, to open the filesystem's handles by */
+    bool fast;                         /* the share is: a regular file's opens pass through, where that works */
+    int root_fd;                       /* any descriptor of the share's root, to open the filesystem's handles by */
+    const struct gfs_backing_key *key; /* of the item, when it is known already; then *fd may be -1 */
 };
 int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct gfs_node_wanted *wanted, int *fd,
                    struct gfs_node **out) GFS_MUST_CHECK;

@@ -86,12 +86,12 @@ static void make_room(struct gfs_stripe *stripe) {
     free(old);
 }
 
-static bool same_handle(const struct gfs_backing *a, const struct gfs_backing *b) {
+static bool same_handle(const struct gfs_backing *a, const struct gfs_backing_key *b) {
     return a->handle_type == b->handle_type && a->handle_size == b->handle_size &&
            !memcmp(a->handle, b->handle, a->handle_size);
 }
 
-struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs_backing *key) {
+struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs_backing_key *key) {
     struct gfs_backing *backing = *gfs_bucket_of(stripe, key->device, key->inode);
 
     while (backing && (backing->device != key->device || backing->inode != key->inode || !same_handle(backing, key)))
@@ -99,16 +99,21 @@ struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs
     return backing;
 }
 
-struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_backing *key) {
-    struct gfs_backing *backing = malloc(sizeof *backing);
+struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_backing_key *key) {
+    struct gfs_backing *backing = malloc(sizeof *backing + key->handle_size);
 
     if (!backing)
         return NULL;
     make_room(stripe);
-    *backing = *key;
-    backing->descriptor = -1;
-    backing->backing_id = 0;
-    backing->keep = key->handle_type < 0;
+    *backing = (struct gfs_backing){
+        .device = key->device,
+        .inode = key->inode,
+        .handle_type = key->handle_type,
+        .handle_size = key->handle_size,
+        .keep = key->handle_type < 0,
+        .descriptor = -1,
+    };
+    memcpy(backing->handle, key->handle, key->handle_size);
     struct gfs_backing **bucket = gfs_bucket_of(stripe, key->device, key->inode);
     backing->next_in_bucket = *bucket;
     *bucket = backing;

@@ -65,9 +65,9 @@ static inline struct gfs_backing **gfs_bucket_of(struct gfs_stripe *stripe, uint
 
 /* ---- stripe.c; all with the stripe locked ---- */
 
-struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs_backing *key);
+struct gfs_backing *gfs_backing_find(struct gfs_stripe *stripe, const struct gfs_backing_key *key);
 /* NULL: out of memory. */
-struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_backing *key);
+struct gfs_backing *gfs_backing_add(struct gfs_stripe *stripe, const struct gfs_backing_key *key);
 /* Takes out a backing that nobody names or uses any more; the caller frees it. */
 struct gfs_descriptor gfs_backing_take_out(struct gfs_stripe *stripe, struct gfs_backing *backing);
 
@@ -86,9 +86,9 @@ void gfs_descriptor_close(struct gfs_mount *mount, struct gfs_descriptor descrip
 bool gfs_device_passes_through(struct gfs_mount *mount, uint64_t id, int fd);
 const struct gfs_device *gfs_device_find(struct gfs_nodes *nodes, uint64_t id);
 /* The name that the filesystem has for the file behind fd: fills the key's handle. */
-int gfs_backing_name(int fd, struct gfs_backing *key) GFS_MUST_CHECK;
+int gfs_backing_name(int fd, struct gfs_backing_key *key) GFS_MUST_CHECK;
 /* The whole key. root_fd is any folder of the filesystem. */
-int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing *key)
+int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing_key *key)
     GFS_MUST_CHECK;
 
 #endif

@@ -87,6 +87,30 @@ int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, con
     return 0;
 }
 
+/* A nested share's tree wants a descriptor of its root. */
+static bool may_be_nested(const struct gfs_call *call, const struct gfs_target *folder, const struct stat *st) {
+    size_t count = 0;
+
+    if (!S_ISDIR(st->st_mode))
+        return false;
+    gfs_snapshot_nested(call->snapshot, folder->share->id, &count);
+    return count > 0;
+}
+
+int gfs_target_look(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out) {
+    struct gfs_target target = {.fd = -1, .looked = true};
+    bool fast = folder->share->data_mode == GFS_DATA_FAST;
+    int rc = gfs_backing_look(call->mount, folder->fd, name, fast, &target.st, &target.key);
+
+    if (rc == -EOPNOTSUPP || (!rc && may_be_nested(call, folder, &target.st)))
+        return gfs_target_child(call, folder, name, out);
+    if (!rc)
+        rc = fill(call, folder->tree, false, &target);
+    if (!rc)
+        *out = target;
+    return rc;
+}
+
 int gfs_target_root(struct gfs_call *call, struct gfs_view *view, const struct gfs_place *place,
                     struct gfs_target *out) {
     struct gfs_target target = {.fd = -1};
@@ -134,10 +158,13 @@ static int64_t later(int64_t a, int64_t b) {
 }
 
 void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target) {
-    if (target->upload_read || target->fd < 0)
+    if (target->upload_read || (target->fd < 0 && !target->looked))
         return;
     const struct gfs_view *view = target->tree->view;
     target->upload_read = true;
+    /* The record only ever adds rights, so what cannot be opened is treated as one without. */
+    if (target->fd < 0 && gfs_backing_open(call->mount, &target->key, &target->fd))
+        return;
     target->has_upload = gfs_upload_read(target->fd, &target->upload) == 0;
     if (!target->has_upload || target->facts.share_root || strcmp(target->upload.uploader, view->uuid) != 0)
         return;

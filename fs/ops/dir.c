@@ -227,7 +227,7 @@ static bool put_item(struct reply *reply, const struct dirent64 *entry) {
     if (is_dot(entry->d_name))
         return reply->handle->numbered ||
                put_dot(reply, entry->d_name, entry->d_ino, next_of(reply->handle, entry));
-    if (gfs_target_child(reply->call, reply->folder, entry->d_name, &child))
+    if (gfs_target_look(reply->call, reply->folder, entry->d_name, &child))
         return true; /* it went meanwhile */
     if (!gfs_guard(reply->call, &child, GFS_OP_STAT))
         fits = put_child(reply, &child, entry);

@@ -27,6 +27,12 @@ int gfs_open_beneath(int folder_fd, const char *path, uint64_t flags, int *fd) G
 int gfs_open_child(int folder_fd, const char *name, int *fd) GFS_MUST_CHECK;
 
 /*
+ * What the same child is, without opening it: for whoever only shows it. -ENOENT as above;
+ * -EOPNOTSUPP when it must be opened instead (a name that is no component, an old kernel).
+ */
+int gfs_stat_child(int folder_fd, const char *name, struct stat *out) GFS_MUST_CHECK;
+
+/*
  * Opens the root of a share, O_PATH: the node's path, and `path` below that. -ENOENT too when it
  * is no folder or a symlink lies on the way below the node.
  */

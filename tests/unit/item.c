@@ -92,6 +92,45 @@ static void a_symlink_is_opened_itself(void **state) {
     record("link", alice, true, 1);
 }
 
+static void a_child_is_looked_at_as_it_is_opened(void **state) {
+    struct stat looked = {.st_ino = 7}, opened;
+    int fd;
+
+    (void)state;
+    make_file("f");
+    assert_int_equal(symlinkat("f", root_fd, "link"), 0);
+    for (const char *const *name = (const char *const[]){"f", "link", NULL}; *name; name++) {
+        assert_int_equal(gfs_open_child(root_fd, *name, &fd), 0);
+        assert_int_equal(fstatat(fd, "", &opened, AT_EMPTY_PATH), 0);
+        close(fd);
+        assert_int_equal(gfs_stat_child(root_fd, *name, &looked), 0);
+        assert_int_equal(looked.st_dev, opened.st_dev);
+        assert_int_equal(looked.st_ino, opened.st_ino);
+        assert_int_equal(looked.st_mode, opened.st_mode);
+        assert_int_equal(looked.st_nlink, opened.st_nlink);
+        assert_int_equal(looked.st_size, opened.st_size);
+        assert_int_equal(looked.st_blocks, opened.st_blocks);
+        assert_memory_equal(&looked.st_mtim, &opened.st_mtim, sizeof opened.st_mtim);
+        assert_memory_equal(&looked.st_ctim, &opened.st_ctim, sizeof opened.st_ctim);
+    }
+    looked.st_ino = 7;
+    assert_int_equal(gfs_stat_child(root_fd, "absent", &looked), -ENOENT);
+    for (const char *const *name = (const char *const[]){"", ".", "..", "a/f", "/etc", NULL}; *name; name++)
+        assert_int_equal(gfs_stat_child(root_fd, *name, &looked), -EOPNOTSUPP);
+    assert_int_equal(looked.st_ino, 7);
+}
+
+static void a_mount_point_is_not_looked_at(void **state) {
+    struct stat looked;
+    int fd, proc = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(proc >= 0);
+    assert_int_equal(gfs_open_child(proc, "proc", &fd), -ENOENT);
+    assert_int_equal(gfs_stat_child(proc, "proc", &looked), -ENOENT);
+    close(proc);
+}
+
 static void a_record_comes_back(void **state) {
     struct gfs_upload upload;
     int fd;
@@ -163,6 +202,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_leads_out_is_not_opened, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_symlink_is_opened_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_child_is_looked_at_as_it_is_opened, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mount_point_is_not_looked_at, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_record_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_is_own_while_all_in_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_floor_is_its_users, set_up, tear_down),
