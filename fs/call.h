@@ -19,7 +19,7 @@ struct gfs_target;
 
 /* What a request names, so that the audit can say it. Set by the dispatcher; borrowed. */
 struct gfs_audit_names {
-    const struct gfs_target *folder; /* `name` in it; NULL: the item itself */
+    const struct gfs_target *folder; /* `name` in it, or (NULL) nothing that has one; NULL: the item itself */
     const char *name;
     const struct gfs_target *item; /* a link's source */
     const struct gfs_target *new_folder;

@@ -186,6 +186,7 @@ static int tmpfile_in(struct gfs_call *call, struct gfs_target *folder, mode_t m
     const struct gfs_new new = {.kind = GFS_NEW_FILE, .mode = mode, .flags = fi->flags};
     struct gfs_target made = {.fd = -1};
     int path_fd = -1, fd = -1;
+    call->names = (struct gfs_audit_names){.folder = folder};
     int rc = gfs_guard_add(call, folder, NULL, GFS_OP_TMPFILE, true);
 
     if (!rc)

@@ -61,6 +61,8 @@ static void test_defaults(void **state) {
     assert_int_equal(options.mount.entry_timeout_ns, GFS_NS_PER_S);
     assert_int_equal(options.mount.stale_limit_ns, 30 * GFS_NS_PER_S);
     assert_int_equal(options.mount.max_threads, 10);
+    assert_int_equal(options.mount.audit_bytes, 64 << 20);
+    assert_int_equal(options.mount.audit_keep, 10);
     assert_false(options.io_uring);
     assert_false(options.mount.foreground);
     assert_false(options.mount.debug);
@@ -72,7 +74,8 @@ static void test_every_option(void **state) {
     (void)state;
     struct gfs_daemon_options options =
         accepted("guildfsd -f -o user=alice,uid=0,gid=4294967294,attr_timeout=0.25,entry_timeout=0,stale_limit=86400 "
-                 "/store --debug -o max_threads=3,io_uring=auto,log=a\\,b\\\\c /mnt -o ro,noexec,noatime");
+                 "/store --debug -o max_threads=3,io_uring=auto,log=a\\,b\\\\c /mnt -o ro,noexec,noatime,"
+                 "audit_size=2G,audit_keep=500");
     assert_true(options.mount.foreground);
     assert_true(options.mount.debug);
     assert_string_equal(options.mount.user, "alice");
@@ -82,6 +85,8 @@ static void test_every_option(void **state) {
     assert_int_equal(options.mount.entry_timeout_ns, 0);
     assert_int_equal(options.mount.stale_limit_ns, 86400 * GFS_NS_PER_S);
     assert_int_equal(options.mount.max_threads, 3);
+    assert_int_equal(options.mount.audit_bytes, 2LL << 30);
+    assert_int_equal(options.mount.audit_keep, 500);
     assert_true(options.io_uring);
     assert_string_equal(options.log_file, "a,b\\c");
     assert_true(options.mount.read_only);
@@ -148,6 +153,15 @@ static void test_wrong_usage(void **state) {
         {"guildfsd s m -o entry_timeout=86401", "entry_timeout=86401"},
         {"guildfsd s m -o stale_limit=99999999999999999999", "stale_limit="},
         {"guildfsd s m -o max_threads=0", "max_threads=0"},
+        {"guildfsd s m -o audit_size=", "audit_size="},
+        {"guildfsd s m -o audit_size=64", "audit_size=64"},
+        {"guildfsd s m -o audit_size=63K", "audit_size=63K"},
+        {"guildfsd s m -o audit_size=64KB", "audit_size=64KB"},
+        {"guildfsd s m -o audit_size=1025G", "1025"},
+        {"guildfsd s m -o audit_size=-1M", "audit_size=-1M"},
+        {"guildfsd s m -o audit_size=99999999999999999999M", "audit_size=9"},
+        {"guildfsd s m -o audit_keep=0", "audit_keep=0"},
+        {"guildfsd s m -o audit_keep=501", "audit_keep=501"},
         {"guildfsd s m -o max_threads=1025", "max_threads=1025"},
         {"guildfsd s m -o io_uring=yes", "io_uring=yes"},
         {"mount.guildfs s m -o bogus", "unknown option bogus"},
