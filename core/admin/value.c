@@ -175,3 +175,16 @@ int gfs_time_parse(const char *text, int64_t now_ns, int64_t *ns, struct gfs_err
     *ns = value;
     return 0;
 }
+
+int gfs_moment_parse(const char *text, int64_t now_ns, int64_t *ns, struct gfs_error *err) {
+    int64_t value = 0;
+    if (parse_rfc3339(text, &value)) {
+        *ns = value;
+        return 0;
+    }
+    if (gfs_duration_parse(text + (*text == '-'), &value, NULL) < 0)
+        return gfs_error_set(err, EINVAL, "\"%s\" is no time; write for example 2026-01-31T18:00:00Z, or 2h (ago)",
+                             text);
+    *ns = now_ns - value;
+    return 0;
+}

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/audit/base64.h"
@@ -86,6 +87,26 @@ static bool put_text(struct out *out, const char *text) {
     }
     put(out, "\"", 1);
     return exact;
+}
+
+char *gfs_audit_shown(const char *bytes) {
+    char *shown = malloc(4 * strlen(bytes) + 1), *end = shown;
+    const unsigned char *at = (const unsigned char *)bytes;
+
+    while (shown && *at) {
+        uint32_t code = 0;
+        size_t length = read_character(at, &code);
+        bool plain = length && (!needs_escape(code) || code == '"');
+        for (length = length ? length : 1; length; length--, at++) {
+            if (plain)
+                *end++ = (char)*at;
+            else
+                end += *at == '\\' ? sprintf(end, "\\\\") : sprintf(end, "\\x%02x", *at);
+        }
+    }
+    if (shown)
+        *end = '\0';
+    return shown;
 }
 
 static void put_base64(struct out *out, const char *text) {

@@ -62,6 +62,20 @@ static const struct cli_option check_options[] = {
     {0},
 };
 
+static const struct cli_option audit_options[] = {
+    {"user", "USER", "by this user, or about the user"},
+    {"share", "SHARE", "in this share, or about it"},
+    {"path", "PATH", "a path in a share and what lies below it, or a pattern: *.tmp"},
+    {"operation", "OP", "one operation on files, or an act of administration: grant.set"},
+    {"denied", NULL, "only what was refused"},
+    {"since", "TIME", "from this time on: RFC 3339, or a DURATION ago"},
+    {"until", "TIME", "up to this time"},
+    {"limit", "N", "the newest N (default: 1000), or none for all"},
+    {"files-only", NULL, "only what was done on mounts"},
+    {"store-only", NULL, "only what was administered"},
+    {0},
+};
+
 static const struct cli_option mount_options[] = {
     {"o", "OPTIONS", "mount options, separated by commas; see guildfsd(8)"},
     {"f", NULL, "stay in the foreground"},
@@ -97,6 +111,8 @@ const struct cli_command cli_commands[] = {
      "Take permissions, or the whole authorization, from a subject", cli_revoke},
     {"check", NULL, "USER OP PATH", 0, 3, check_options, "Say whether a user may do something", cli_check},
     {"who", NULL, "PATH", 1, 1, NULL, "List everybody who holds any permission on a path, and why", cli_who},
+    {"audit", NULL, "", 0, 0, audit_options, "Search what was administered, and what was done and refused on mounts",
+     cli_audit},
     {"mount", NULL, "STORE DIR", 2, 2, mount_options, "Mount the views of a store on a directory", cli_mount},
     {"umount", NULL, "DIR", 1, 1, umount_options, "End a mount", cli_umount},
     {"status", NULL, "[DIR]", 0, 1, NULL, "Show the mounts of this host, or one of them", cli_status},

@@ -38,6 +38,9 @@ enum gfs_exit cli_revoke(struct cli_call *call);
 enum gfs_exit cli_check(struct cli_call *call);
 enum gfs_exit cli_who(struct cli_call *call);
 
+/* audit_command.c */
+enum gfs_exit cli_audit(struct cli_call *call);
+
 /* mount_command.c, status_command.c */
 enum gfs_exit cli_mount(struct cli_call *call);
 enum gfs_exit cli_umount(struct cli_call *call);

@@ -23,6 +23,7 @@ _guildfs_options() {
     'share adopt') echo ' --name --in --group --kind --owner --set' ;;
     'grant') echo ' --until' ;;
     'check') echo ' --to --explain --batch' ;;
+    'audit') echo ' --user --share --path --operation --denied --since --until --limit --files-only --store-only' ;;
     'mount') echo ' -o -f' ;;
     'umount') echo ' --lazy' ;;
     esac
@@ -56,6 +57,13 @@ _guildfs_value() {
     'grant --until') echo 'TIME' ;;
     'check --to') echo 'PATH' ;;
     'check --batch') echo 'FILE' ;;
+    'audit --user') echo 'USER' ;;
+    'audit --share') echo 'SHARE' ;;
+    'audit --path') echo 'PATH' ;;
+    'audit --operation') echo 'OP' ;;
+    'audit --since') echo 'TIME' ;;
+    'audit --until') echo 'TIME' ;;
+    'audit --limit') echo 'N' ;;
     'mount -o') echo 'OPTIONS' ;;
     esac
 }
@@ -92,7 +100,7 @@ _guildfs_verbs() {
     share) echo 'add adopt list show set' ;;
     esac
 }
-_guildfs_nouns='init user group member share grant revoke check who mount umount status completion'
+_guildfs_nouns='init user group member share grant revoke check who audit mount umount status completion'
 _guildfs_walk() {
     _guildfs_store='' _guildfs_command='' _guildfs_want='' _guildfs_choice=''
     local position=0 word value previous='' verbs

@@ -161,4 +161,12 @@ int gfs_admin_grant_each(struct gfs_store *store, const struct gfs_actor *actor,
                          int (*each)(void *context, const struct gfs_grant_record *grant), void *context,
                          struct gfs_error *err) GFS_MUST_CHECK;
 
+/* ---- the audit ---- */
+
+struct gfs_audit_entry;
+/* What was administered from since_ns on, oldest first. */
+int gfs_admin_audit_each(struct gfs_store *store, const struct gfs_actor *actor, int64_t since_ns,
+                         int (*each)(void *context, const struct gfs_audit_entry *entry), void *context,
+                         struct gfs_error *err) GFS_MUST_CHECK;
+
 #endif

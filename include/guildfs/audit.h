@@ -100,6 +100,10 @@ int gfs_audit_read(const char *store, struct gfs_audit_reading *reading, struct 
  * there are none. */
 char *gfs_audit_bytes(const json_t *record, const char *member) GFS_NONNULL(2);
 
+/* The bytes for people: what a terminal could act on, and what is no UTF-8, as \xHH; a backslash
+ * doubled. To free(3); NULL when memory is out. */
+char *gfs_audit_shown(const char *bytes) GFS_NONNULL(1);
+
 /* "2026-03-01T12:00:00.123456789Z" as the log has it. */
 #define GFS_AUDIT_TIME_SIZE 32
 void gfs_audit_time_format(int64_t ns, char text[static GFS_AUDIT_TIME_SIZE]);

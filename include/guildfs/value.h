@@ -28,4 +28,7 @@ void gfs_size_format(int64_t bytes, char text[static GFS_SIZE_TEXT_SIZE]);
  * second are dropped), or "+DURATION" from now_ns on. Must lie after now_ns. */
 int gfs_time_parse(const char *text, int64_t now_ns, int64_t *ns, struct gfs_error *err) GFS_MUST_CHECK;
 
+/* RFC 3339 as above, or "DURATION" or "-DURATION": so long before now_ns. Any time. */
+int gfs_moment_parse(const char *text, int64_t now_ns, int64_t *ns, struct gfs_error *err) GFS_MUST_CHECK;
+
 #endif

@@ -73,11 +73,11 @@ class Manual(unittest.TestCase):
                          f"only there: {[found[k] for k in set(found) - set(wanted)]}")
 
     def test_every_option_is_explained(self):
-        explained = set(re.findall(r"^\t?\*(--?[a-z]+)\*|, \*(--?[a-z]+)\*", PAGE, re.M))
+        explained = set(re.findall(r"^\t?\*(--?[a-z-]+)\*|, \*(--?[a-z-]+)\*", PAGE, re.M))
         explained = {name for pair in explained for name in pair if name}
         options = set()
         for words in commands():
-            options |= set(re.findall(r"^  (--?[a-z]+)", run(*words.split(), "--help").stdout, re.M))
+            options |= set(re.findall(r"^  (--?[a-z-]+)", run(*words.split(), "--help").stdout, re.M))
         self.assertEqual(options, explained)
 
     def test_every_operation_is_named(self):

@@ -125,11 +125,34 @@ static void times(void **state) {
     }
 }
 
+static void moments(void **state) {
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } good[] = {
+        {"1h", -3600 * S}, {"-1h", -3600 * S}, {"0", 0}, {"1970-01-01T00:00:00Z", 0}, {"1970-01-01 01:00:00+01:00", 0}};
+    static const char *const bad[] = {"", "-", "+1h", "--1h", "1", "yesterday", "1970-01-01", "1970-02-30T00:00:00Z"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        int64_t ns = -1;
+        assert_int_equal(gfs_moment_parse(good[i].text, 0, &ns, NULL), 0);
+        assert_int_equal(ns, good[i].ns);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int64_t ns = -1;
+        struct gfs_error err = {0};
+        assert_int_equal(gfs_moment_parse(bad[i], 0, &ns, &err), -EINVAL);
+        assert_int_equal(ns, -1);
+        assert_non_null(strstr(err.message, "no time"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
         cmocka_unit_test(times),
+        cmocka_unit_test(moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
