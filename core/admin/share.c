@@ -12,12 +12,13 @@
 #include "guildfs/name.h"
 
 static json_t *share_json(const struct gfs_share_record *share) {
-    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:I, s:I, s:s, s:s, s:I}", "name", gfs_audit_text(share->name), "kind",
-                     gfs_kind_name(share->kind), "title", gfs_audit_text(share->title), "state",
+    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:I, s:I, s:s, s:s, s:s, s:I}", "name", gfs_audit_text(share->name),
+                     "kind", gfs_kind_name(share->kind), "title", gfs_audit_text(share->title), "state",
                      share->state == GFS_SHARE_ARCHIVED ? "archived" : "active", "overwrite_upload",
                      (int)share->overwrite_upload, "grace_ns", (json_int_t)share->grace_ns, "quota_bytes",
                      (json_int_t)share->quota_bytes, "data", share->data_mode == GFS_DATA_FAST ? "fast" : "revocable",
-                     "audit", gfs_share_audit_name(share->audit), "owner", (json_int_t)share->owner);
+                     "audit", gfs_share_audit_name(share->audit), "on_revoke",
+                     share->on_revoke == GFS_REVOKE_KILL ? "kill" : "poison", "owner", (json_int_t)share->owner);
 }
 
 static int find_owner(struct gfs_store *store, const char *name, gfs_id *id, struct gfs_error *err) {
@@ -46,6 +47,8 @@ static int apply_options(struct gfs_store *store, const struct gfs_share_options
         share->data_mode = options->data_mode;
     if (options->set & GFS_SET_AUDIT)
         share->audit = options->audit;
+    if (options->set & GFS_SET_ON_REVOKE)
+        share->on_revoke = options->on_revoke;
     if (options->set & GFS_SET_TITLE)
         share->title = *options->title ? options->title : NULL;
     return options->set & GFS_SET_OWNER ? find_owner(store, options->owner, &share->owner, err) : 0;

@@ -61,6 +61,12 @@ static int set_audit(const char *value, struct gfs_share_options *options, struc
     return gfs_error_set(err, EINVAL, "audit=%s: the value is none, changes or all", value);
 }
 
+static int set_on_revoke(const char *value, struct gfs_share_options *options, struct gfs_error *err) {
+    int choice = parse_choice("on_revoke", value, "poison", "kill", err);
+    options->on_revoke = choice > 0 ? GFS_REVOKE_KILL : GFS_REVOKE_POISON;
+    return choice;
+}
+
 static int set_title(const char *value, struct gfs_share_options *options, struct gfs_error *err) {
     if (strlen(value) > TITLE_MAX)
         return gfs_error_set(err, EINVAL, "the title is longer than %d bytes", TITLE_MAX);
@@ -93,6 +99,7 @@ static const struct {
     {"state", GFS_SET_STATE, set_state},
     {"data", GFS_SET_DATA, set_data},
     {"audit", GFS_SET_AUDIT, set_audit},
+    {"on_revoke", GFS_SET_ON_REVOKE, set_on_revoke},
     {"title", GFS_SET_TITLE, set_title},
     {"owner", GFS_SET_OWNER, set_owner},
 };
@@ -113,6 +120,6 @@ int gfs_share_option_parse(const char *assignment, struct gfs_share_options *opt
     }
     return gfs_error_set(err, EINVAL,
                          "\"%s\" is no option of a share; options are overwrite=, grace=, quota=, state=, data=, "
-                         "audit=, title= and owner=",
+                         "audit=, on_revoke=, title= and owner=",
                          assignment);
 }

@@ -280,6 +280,7 @@ static int take_share(void *context, const struct gfs_share_row *row) {
         .created_ns = row->created_ns,
         .data_mode = row->data_mode,
         .audit = row->audit,
+        .on_revoke = row->on_revoke,
     };
     rc = keep_share_texts(builder, &share);
     if (rc == 0)

@@ -19,7 +19,7 @@ static const struct {
     {"SHELL", "bash zsh"},
     {"SUBJECT", "user: group: team: organization: everyone"},
     {"KEY=VALUE", "overwrite=delete overwrite=upload grace= quota= state=active state=archived data=revocable "
-                  "data=fast audit=none audit=changes audit=all title= owner="},
+                  "data=fast audit=none audit=changes audit=all on_revoke=poison on_revoke=kill title= owner="},
     {"PERMS", "view download upload rename delete make-folder viewer reader contributor editor dropbox"},
 };
 

@@ -30,6 +30,7 @@ static const struct cli_column details[] = {
     {"quota", "Quota"},
     {"data", "Data"},
     {"audit", "Audit"},
+    {"on_revoke", "On revoke"},
     {"node", "Node"},
     {"path", "Path"},
     {"directory", "Directory"},
@@ -51,14 +52,15 @@ static json_t *share_json(const struct gfs_share_record *share) {
     snprintf(directory, sizeof(directory), "%s/%s", strcmp(share->node_path, "/") == 0 ? "" : share->node_path,
              share->path);
     return json_pack(
-        "{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "name",
+        "{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name",
         cli_json_text(share->name), "title", cli_json_text(share->title), "uuid", share->uuid, "kind",
         gfs_kind_name(share->kind), "group", cli_json_text(share->group_name), "owner",
         cli_json_text(share->owner_name), "in", cli_json_text(share->parent_name), "state",
         share->state == GFS_SHARE_ARCHIVED ? "archived" : "active", "overwrite",
         share->overwrite_upload ? "upload" : "delete", "grace", grace, "quota", quota_json(share->quota_bytes),
         "quota_bytes", (json_int_t)share->quota_bytes, "data", share->data_mode == GFS_DATA_FAST ? "fast" : "revocable",
-        "audit", gfs_share_audit_name(share->audit), "node", cli_json_text(share->node_name), "path",
+        "audit", gfs_share_audit_name(share->audit), "on_revoke",
+        share->on_revoke == GFS_REVOKE_KILL ? "kill" : "poison", "node", cli_json_text(share->node_name), "path",
         cli_json_text(share->path), "directory", cli_json_text(directory), "created", cli_json_time(share->created_ns));
 }
 

@@ -245,6 +245,7 @@ static void read_share(struct gfs_statement *statement, struct gfs_share_row *ro
     row->overwrite_upload = gfs_column_word(statement, &gfs_overwrite_words) != 0;
     row->quota_bytes = gfs_column_moment(statement);
     row->data_mode = (enum gfs_data_mode)gfs_column_word(statement, &gfs_data_mode_words);
+    row->on_revoke = (enum gfs_on_revoke)gfs_column_word(statement, &gfs_on_revoke_words);
     row->created_ns = gfs_column_int(statement);
     row->audit = (enum gfs_share_audit)gfs_column_word(statement, &gfs_share_audit_words);
 }
@@ -257,7 +258,8 @@ static int load_shares(const struct loading *load) {
     gfs_statement_open(
         &statement, load->store,
         "SELECT id, organization_id, group_id, project_id, parent_id, owner_id, node_id, uuid, name, title, "
-        "path, kind, state, unarchived_ns, grace_ns, overwrite, quota_bytes, data_mode, created_ns, audit "
+        "path, kind, state, unarchived_ns, grace_ns, overwrite, quota_bytes, data_mode, on_revoke, created_ns, "
+        "audit "
         "FROM shares ORDER BY id",
         load->err);
     while ((rc = gfs_statement_step(&statement)) == 1) {

@@ -4,7 +4,6 @@
 
 #include "core/store/tx.h"
 
-enum gfs_on_revoke { GFS_REVOKE_POISON, GFS_REVOKE_KILL }; /* "poison" "kill" */
 
 struct gfs_share_record {
     gfs_id id; /* given by the store */

@@ -2,8 +2,6 @@
 
 #include "core/store/words.h"
 
-static const char *const revokes[] = {[GFS_REVOKE_POISON] = "poison", [GFS_REVOKE_KILL] = "kill"};
-static const struct gfs_words revoke_words = {revokes, 2, "way to revoke"};
 
 static void read_options(struct gfs_statement *statement, struct gfs_share_record *share) {
     share->kind = (enum gfs_kind)gfs_column_word(statement, &gfs_kind_words);
@@ -17,7 +15,7 @@ static void read_options(struct gfs_statement *statement, struct gfs_share_recor
     share->audit = (enum gfs_share_audit)gfs_column_word(statement, &gfs_share_audit_words);
     share->bin_days = gfs_column_int(statement);
     share->purge_days = gfs_column_int(statement);
-    share->on_revoke = (enum gfs_on_revoke)gfs_column_word(statement, &revoke_words);
+    share->on_revoke = (enum gfs_on_revoke)gfs_column_word(statement, &gfs_on_revoke_words);
     share->discoverable = gfs_column_int(statement) != 0;
     share->published_ns = gfs_column_moment(statement);
     share->published_by = gfs_column_id(statement);
@@ -89,7 +87,7 @@ void gfs_share_bind(struct gfs_statement *statement, const struct gfs_share_reco
     gfs_bind_word(statement, &gfs_share_audit_words, (int)share->audit);
     gfs_bind_int(statement, share->bin_days);
     gfs_bind_int(statement, share->purge_days);
-    gfs_bind_word(statement, &revoke_words, (int)share->on_revoke);
+    gfs_bind_word(statement, &gfs_on_revoke_words, (int)share->on_revoke);
     gfs_bind_int(statement, share->discoverable);
     gfs_bind_moment(statement, share->published_ns);
     gfs_bind_id(statement, share->published_by);

@@ -43,6 +43,8 @@ const struct gfs_words gfs_data_mode_words = {data_modes, 2, "data mode"};
 static const char *const audits[] = {
     [GFS_AUDIT_NONE] = "none", [GFS_AUDIT_CHANGES] = "changes", [GFS_AUDIT_ALL] = "all"};
 const struct gfs_words gfs_share_audit_words = {audits, 3, "depth of audit"};
+static const char *const revokes[] = {[GFS_REVOKE_POISON] = "poison", [GFS_REVOKE_KILL] = "kill"};
+const struct gfs_words gfs_on_revoke_words = {revokes, 2, "way to revoke"};
 
 int gfs_store_uuid(char *uuid, struct gfs_error *err) {
     int rc = gfs_uuid_new(uuid);

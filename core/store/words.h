@@ -14,6 +14,7 @@ extern const struct gfs_words gfs_share_state_words;
 extern const struct gfs_words gfs_overwrite_words; /* by bool overwrite_upload */
 extern const struct gfs_words gfs_data_mode_words;
 extern const struct gfs_words gfs_share_audit_words;
+extern const struct gfs_words gfs_on_revoke_words;
 
 /* A new UUID, as an error of the store when the system gives none. */
 int gfs_store_uuid(char *uuid, struct gfs_error *err) GFS_MUST_CHECK;

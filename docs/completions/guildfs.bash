@@ -5,7 +5,7 @@ _guildfs_offer() {
     STATUS) echo 'active suspended' ;;
     SHELL) echo 'bash zsh' ;;
     SUBJECT) echo 'user: group: team: organization: everyone' ;;
-    KEY=VALUE) echo 'overwrite=delete overwrite=upload grace= quota= state=active state=archived data=revocable data=fast audit=none audit=changes audit=all title= owner=' ;;
+    KEY=VALUE) echo 'overwrite=delete overwrite=upload grace= quota= state=active state=archived data=revocable data=fast audit=none audit=changes audit=all on_revoke=poison on_revoke=kill title= owner=' ;;
     PERMS) echo 'view download upload rename delete make-folder viewer reader contributor editor dropbox' ;;
     KIND) echo 'files volume database image capsule' ;;
     OP) echo 'stat list readlink listxattr statfs open-read getxattr open-write open-read-write truncate fallocate setxattr removexattr chmod utimens create tmpfile symlink mkdir unlink rmdir rename move-out move-in-file move-in-folder replace save exchange link lock-shared lock-exclusive chown mknod' ;;

@@ -92,6 +92,7 @@ enum gfs_share_option {
     GFS_SET_TITLE = 1 << 5,
     GFS_SET_OWNER = 1 << 6,
     GFS_SET_AUDIT = 1 << 7,
+    GFS_SET_ON_REVOKE = 1 << 8,
 };
 
 struct gfs_share_options {
@@ -101,6 +102,7 @@ struct gfs_share_options {
     enum gfs_share_state state;
     enum gfs_data_mode data_mode;
     enum gfs_share_audit audit;
+    enum gfs_on_revoke on_revoke;
     const char *title, *owner; /* borrowed; owner "": nobody */
 };
 

@@ -28,6 +28,8 @@ enum gfs_membership_status { GFS_INVITED, GFS_ACCEPTED, GFS_DECLINED, GFS_WITHDR
 enum gfs_subject_kind { GFS_SUBJECT_USER, GFS_SUBJECT_GROUP, GFS_SUBJECT_TEAM, GFS_SUBJECT_ORGANIZATION, GFS_SUBJECT_EVERYONE };
 enum gfs_object_kind { GFS_OBJECT_SHARE, GFS_OBJECT_PROJECT };
 enum gfs_data_mode { GFS_DATA_REVOCABLE, GFS_DATA_FAST };
+/* What is done about programs that still hold what cannot be taken back from them (data mode fast). */
+enum gfs_on_revoke { GFS_REVOKE_POISON, GFS_REVOKE_KILL };
 enum gfs_share_state { GFS_SHARE_ACTIVE, GFS_SHARE_ARCHIVED };
 enum gfs_share_audit { GFS_AUDIT_NONE, GFS_AUDIT_CHANGES, GFS_AUDIT_ALL }; /* "none" "changes" "all" */
 const char *gfs_share_audit_name(enum gfs_share_audit audit); /* NULL for a number that is none */
@@ -107,6 +109,7 @@ struct gfs_share_row {
     int64_t quota_bytes;     /* 0: none */
     enum gfs_data_mode data_mode;
     enum gfs_share_audit audit; /* what of it is logged, besides denials */
+    enum gfs_on_revoke on_revoke;
     int64_t created_ns;
 };
 

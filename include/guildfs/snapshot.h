@@ -38,6 +38,7 @@ struct gfs_share {
     int64_t unarchived_ns, grace_ns, quota_bytes, created_ns;
     enum gfs_data_mode data_mode;
     enum gfs_share_audit audit;
+    enum gfs_on_revoke on_revoke;
 };
 
 /* Loads the whole policy. The caller owns *out. */

@@ -89,7 +89,7 @@ class Shares(harness.StoreTest):
         share = self.json("share", "show", "atlas")
         wanted = {"name": "atlas", "kind": "files", "group": "genomics", "owner": "alice", "state": "active",
                   "quota": "10G", "quota_bytes": 10 << 30, "grace": "10m", "title": "An atlas", "overwrite": "delete",
-                  "data": "revocable", "node": "default", "grants": []}
+                  "data": "revocable", "on_revoke": "poison", "node": "default", "grants": []}
         self.assertEqual({key: share[key] for key in wanted}, wanted)
         found = os.stat(share["directory"])
         self.assertTrue(stat.S_ISDIR(found.st_mode))
@@ -106,11 +106,11 @@ class Shares(harness.StoreTest):
     def test_set_every_key(self):
         self.ok("share", "add", "atlas")
         self.changes_once("share", "set", "atlas", "overwrite=upload", "grace=90s", "quota=500M", "state=archived",
-                          "data=fast", "audit=changes", "title=Old", "owner=bob")
+                          "data=fast", "audit=changes", "on_revoke=kill", "title=Old", "owner=bob")
         share = self.json("share", "show", "atlas")
-        self.assertEqual([share[key] for key in ("overwrite", "grace", "quota", "state", "data", "audit", "title",
-                                                   "owner")],
-                         ["upload", "90s", "500M", "archived", "fast", "changes", "Old", "bob"])
+        self.assertEqual([share[key] for key in ("overwrite", "grace", "quota", "state", "data", "audit", "on_revoke",
+                                                 "title", "owner")],
+                         ["upload", "90s", "500M", "archived", "fast", "changes", "kill", "Old", "bob"])
         self.changes_once("share", "set", "atlas", "quota=none", "title=", "owner=none", "state=active")
         share = self.json("share", "show", "atlas")
         self.assertEqual([share[key] for key in ("quota", "title", "owner", "state")], [None, None, None, "active"])
