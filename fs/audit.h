@@ -28,14 +28,20 @@ static inline void gfs_audit_done(struct gfs_call *call, const struct gfs_target
         gfs_audit_allowed(call, target, op, 0);
 }
 
-static inline void gfs_audit_opened(struct gfs_call *call, const struct gfs_target *target, int flags) {
-    if (target->share->audit != GFS_AUDIT_NONE)
-        gfs_audit_allowed(call, target,
-                          (flags & O_ACCMODE) == O_RDWR     ? GFS_OP_OPEN_READ_WRITE
-                          : (flags & O_ACCMODE) == O_WRONLY ? GFS_OP_OPEN_WRITE
-                          : flags & O_TRUNC                 ? GFS_OP_TRUNCATE
+/* The handle has taken over the target's descriptor. */
+static inline void gfs_audit_opened(struct gfs_call *call, const struct gfs_target *target,
+                                    const struct fuse_file_info *fi) {
+    struct gfs_target opened = *target;
+
+    if (target->share->audit == GFS_AUDIT_NONE)
+        return;
+    opened.fd = gfs_handle_of(fi)->path_fd;
+    gfs_audit_allowed(call, &opened,
+                      (fi->flags & O_ACCMODE) == O_RDWR     ? GFS_OP_OPEN_READ_WRITE
+                      : (fi->flags & O_ACCMODE) == O_WRONLY ? GFS_OP_OPEN_WRITE
+                      : fi->flags & O_TRUNC                 ? GFS_OP_TRUNCATE
                                                             : GFS_OP_OPEN_READ,
-                          (unsigned)flags & O_TRUNC);
+                      (unsigned)fi->flags & O_TRUNC);
 }
 
 /* valid: of SETATTR. A size that is set by a handle belongs to the open that made it. */
