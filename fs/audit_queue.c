@@ -267,7 +267,7 @@ static int prepare(struct gfs_audit *audit) {
     audit->ring = malloc(audit->options.queue_bytes);
     audit->batch = malloc(BATCH_BYTES);
     audit->repeats = gfs_audit_repeats_new();
-    if (!audit->ring || !audit->batch || !audit->repeats)
+    if (!audit->ring || !audit->batch || !audit->repeats || !audit->options.store || !audit->options.mount)
         return -ENOMEM;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -282,6 +282,8 @@ int gfs_audit_new(const struct gfs_audit_options *options, struct gfs_audit **ou
     if (!audit)
         return -ENOMEM;
     audit->options = *options;
+    audit->options.store = strdup(options->store);
+    audit->options.mount = strdup(options->mount);
     if (!audit->options.queue_bytes)
         audit->options.queue_bytes = QUEUE_BYTES;
     pthread_mutex_init(&audit->lock, NULL);
@@ -326,6 +328,8 @@ void gfs_audit_free(struct gfs_audit *audit) {
         return;
     gfs_audit_file_close(audit->file);
     gfs_audit_repeats_free(audit->repeats);
+    free((char *)(uintptr_t)audit->options.store);
+    free((char *)(uintptr_t)audit->options.mount);
     free(audit->ring);
     free(audit->batch);
     pthread_mutex_destroy(&audit->lock);

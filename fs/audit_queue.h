@@ -19,7 +19,7 @@
 struct gfs_audit;
 
 struct gfs_audit_options {
-    const char *store, *mount; /* borrowed */
+    const char *store, *mount; /* copied */
     int64_t limit_bytes;       /* of a file, before it is rotated */
     unsigned keep;             /* rotated files */
     size_t queue_bytes;        /* 0: 4 MiB */

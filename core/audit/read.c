@@ -24,7 +24,8 @@ struct files {
 
 static void close_files(struct files *files) {
     for (size_t i = 0; i < files->count; i++)
-        close(files->list[i].fd);
+        if (files->list[i].fd >= 0)
+            close(files->list[i].fd);
     free(files->list);
 }
 

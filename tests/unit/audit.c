@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,7 +234,7 @@ static void times(void **state) {
 /* ---- files ---- */
 
 struct seen {
-    uint64_t count, sum, last;
+    uint64_t count, sum, last, largest;
     bool ordered;
 };
 
@@ -245,6 +247,7 @@ static int see(void *context, const json_t *record, int64_t time_ns) {
     seen->sum += number;
     seen->ordered = seen->ordered && number > seen->last;
     seen->last = number;
+    seen->largest = number > seen->largest ? number : seen->largest;
     return 0;
 }
 
@@ -326,6 +329,45 @@ static void rotation_loses_nothing(void **state) {
     assert_int_equal(seen.last, next + 99);
     assert_int_equal(seen.count, seen.last);
     assert_true(seen.ordered);
+}
+
+struct appender {
+    const char *folder;
+    _Atomic bool ended;
+};
+
+static void *append_many(void *context) {
+    struct appender *appender = context;
+    struct gfs_audit_file *file = opened(appender->folder, 2000, 400);
+    char text[1024];
+    size_t written;
+
+    for (uint64_t i = 1; i <= 1500; i++) {
+        size_t length = gfs_audit_encode(&(struct gfs_audit_event){.generation = i, .path = "x"}, text, sizeof text);
+        assert_int_equal(gfs_audit_file_append(file, text, length, &written), 0);
+    }
+    gfs_audit_file_close(file);
+    atomic_store(&appender->ended, true);
+    return NULL;
+}
+
+/* Whoever reads meanwhile sees the first lines up to some one, without a gap. */
+static void reading_while_it_rotates(void **state) {
+    struct appender appender = {.folder = *state};
+    pthread_t thread;
+    uint64_t damaged;
+    bool last = false;
+
+    assert_int_equal(pthread_create(&thread, NULL, append_many, &appender), 0);
+    do {
+        last = atomic_load(&appender.ended);
+        struct seen seen = read_all(*state, &damaged);
+        assert_int_equal(seen.count, seen.largest);
+        assert_int_equal(seen.sum, seen.largest * (seen.largest + 1) / 2);
+        assert_in_range(damaged, 0, 1); /* what is just being written */
+    } while (!last);
+    pthread_join(thread, NULL);
+    assert_int_equal(read_all(*state, &damaged).largest, 1500);
 }
 
 static void the_oldest_go(void **state) {
@@ -480,6 +522,7 @@ int main(void) {
         cmocka_unit_test(times),
         ON_DISK(only_root_reads_it),
         ON_DISK(rotation_loses_nothing),
+        ON_DISK(reading_while_it_rotates),
         ON_DISK(the_oldest_go),
         ON_DISK(one_writer_for_a_file),
         ON_DISK(half_a_line),
