@@ -2,7 +2,8 @@
  * Opening and closing files. What a handle needs of the backing file is its O_PATH descriptor, which
  * stays in the cache while the file is open. A descriptor to read and write by is opened when
  * something first needs one: never, as a rule, where data passes through the kernel or lies in its
- * pages. Only who writes through the daemon gets one at once, for open(2) must say what is wrong.
+ * pages. Writers get one at once, for open(2) must say what is wrong: in passthrough the kernel
+ * turns whatever the backing file's open says into EIO.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -116,11 +117,20 @@ static int prepare_to_write(struct gfs_call *call, const struct gfs_target *targ
     item.fd = handle->path_fd;
     gfs_op_settle_upload(call, &item);
     int rc = strip_set_id(target, handle);
-    /* Of the passed-through the kernel opens the backing file itself, and says what is wrong. */
-    if (!rc && handle->writes && !handle->node->fast)
+    if (!rc && handle->writes)
         rc = gfs_handle_fd(handle, &fd);
     if (!rc && (handle->flags & O_TRUNC))
         rc = truncate_backing(call, target, handle);
+    return rc;
+}
+
+/* The kernel will open the backing file with O_DIRECT, which some filesystems do not have. */
+static int try_direct(const struct gfs_handle *handle) {
+    int fd = -1;
+    int rc = gfs_path_reopen(handle->path_fd, O_RDONLY | O_DIRECT, &fd);
+
+    if (!rc)
+        close(fd);
     return rc;
 }
 
@@ -202,6 +212,8 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
     handle->write_needs = write_needs;
     if (!made && (handle->writes || (fi->flags & O_TRUNC)))
         rc = prepare_to_write(call, target, handle);
+    if (!rc && (fi->flags & O_DIRECT) && handle->node->fast)
+        rc = try_direct(handle);
     if (!rc)
         rc = fill_info(call, target, handle, fi);
     if (!rc && is_fast_writer(handle))

@@ -4,10 +4,11 @@
 import json
 import mmap
 import os
+import shutil
 import stat
 import subprocess
 import sys
-from errno import EDQUOT
+from errno import EDQUOT, EROFS, ETXTBSY
 
 import boot  # noqa: F401
 import calls
@@ -355,7 +356,18 @@ def test_more_files_than_descriptors(g):
     count = 600
     g.unmount()
     mount_with_limit(g, 2048)
-    share = fresh(g, "many")
+    memory = guild.make_folder(g.dir / "memory", 0o777)
+    calls.mount("guildfs-test", memory, "tmpfs", 0)
+    try:
+        use_many_files(g, memory, count)
+    finally:
+        g.unmount()
+        calls.umount2(memory, calls.MNT_DETACH)
+        g.mount()
+
+
+def use_many_files(g, memory, count):
+    share = fresh(g, "many", backing=guild.make_folder(memory / "many", 0o777))
     for number in range(2 * count):
         guild.make_file(share.backing / str(number), b"%d" % number, 0o666)
     worker = g.alice.another_worker()
@@ -369,7 +381,90 @@ def test_more_files_than_descriptors(g):
             guild.equal(user.call(calls.read_file, share.at(user, str(number))), b"again %d" % number, "at last")
     worker.close()
     guild.true(status(g)["descriptors"] < 600, "the cache is bounded")
-    g.remount()
+    # Removed behind the mount, a file stays as long as there is a descriptor or an id of it.
+    for number in range(2 * count):
+        (share.backing / str(number)).unlink()
+    st = os.statvfs(memory)
+    kept_files = st.f_files - st.f_ffree
+    guild.true(kept_files < 620, f"{kept_files} of {2 * count} removed files are still held")
+    guild.true(kept_files > 20, "and the test would see them")
+
+
+def used_inodes(path):
+    st = os.statvfs(path)
+    return st.f_files - st.f_ffree
+
+
+def test_a_removed_file_is_given_back(g):
+    """Also its backing id goes with the last reference."""
+    memory = guild.make_folder(g.dir / "removed", 0o777)
+    calls.mount("guildfs-test", memory, "tmpfs", 0)
+    try:
+        share = fresh(g, "removed", backing=guild.make_folder(memory / "share", 0o777))
+        before = used_inodes(memory)
+        for number in range(50):
+            path = share.at(g.alice, str(number))
+            g.alice.call(calls.write_file, path, b"content")
+            guild.equal(g.bob.call(calls.read_file, share.at(g.bob, str(number))), b"content", "content")
+            g.alice.call(os.unlink, path)
+        guild.eventually(lambda: used_inodes(memory) == before, "the inodes are free again")
+    finally:
+        g.unmount()
+        calls.umount2(memory, calls.MNT_DETACH)
+        g.mount()
+
+
+def test_times_of_a_mapping_that_outlives_its_file(g):
+    """Nobody tells of what is written by it, so attributes of such a file are kept for a second, whatever the option."""
+    g.unmount()
+    g.mount("attr_timeout=600,entry_timeout=600")
+    try:
+        share = fresh(g, "outlives")
+        file = guild.make_file(share.backing / "f", b"-" * BLOCK, 0o666)
+        os.utime(file, (1, 1))
+        g.alice.call(map_file, share.at(g.alice, "f"), True)
+        guild.equal(g.alice.call(os.stat, share.at(g.alice, "f")).st_mtime, 1, "before")
+        guild.equal(g.bob.call(os.stat, share.at(g.bob, "f")).st_mtime, 1, "before")
+        g.alice.call(mapped, b"written")
+        guild.eventually(lambda: file.stat().st_mtime > 1, "the backing file has a new time")
+        for user in (g.alice, g.bob):
+            guild.eventually(lambda: user.call(os.stat, share.at(user, "f")).st_mtime > 1, f"{user.name} sees it")
+        g.alice.call(unmap)
+    finally:
+        g.remount()
+
+
+def test_a_read_only_filesystem_refuses_to_open(g):
+    memory = guild.make_folder(g.dir / "read-only", 0o777)
+    calls.mount("guildfs-test", memory, "tmpfs", 0)
+    try:
+        for mode in ("fast", "revocable"):
+            folder = guild.make_folder(memory / mode, 0o777)
+            guild.make_file(folder / "f", b"content", 0o666)
+            share = g.share(f"read-only-{mode}", settings=[f"data={mode}"], backing=folder, alice="editor")
+            guild.outcome(g.alice, 0, calls.open_close, share.at(g.alice, "f"), os.O_RDWR)
+        calls.mount("guildfs-test", memory, "tmpfs", calls.MS_REMOUNT | calls.MS_RDONLY)
+        for mode in ("fast", "revocable"):
+            path = f"{g.alice.view}/my/files/read-only-{mode}/f"
+            for flags in (os.O_WRONLY, os.O_RDWR, os.O_RDONLY | os.O_TRUNC):
+                guild.outcome(g.alice, EROFS, calls.open_close, path, flags)
+            guild.equal(g.alice.call(calls.read_file, path), b"content", "to read")
+    finally:
+        g.unmount()
+        calls.umount2(memory, calls.MNT_DETACH)
+        g.mount()
+
+
+def test_a_program_that_runs_on_the_host_is_not_written(g):
+    for mode in ("fast", "revocable"):
+        share = g.share(f"runs-{mode}", settings=[f"data={mode}"], alice="editor")
+        program = share.backing / "sleep"
+        shutil.copy("/bin/sleep", program)
+        program.chmod(0o777)
+        with subprocess.Popen([program, "100"]) as running:
+            guild.outcome(g.alice, ETXTBSY, calls.open_close, share.at(g.alice, "sleep"), os.O_WRONLY)
+            running.kill()
+        guild.outcome(g.alice, 0, calls.open_close, share.at(g.alice, "sleep"), os.O_WRONLY)
 
 
 def test_unlinked_while_open(g):
