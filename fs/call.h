@@ -61,7 +61,8 @@ struct gfs_handle {
     _Atomic int fd; /* open with the access mode that was granted; -1: not needed so far, see gfs_handle_fd() */
     int flags;      /* of open(2) */
     bool reads, writes;
-    bool no_flush; /* the kernel sends no FLUSH for it */
+    bool no_flush;            /* the kernel sends no FLUSH for it */
+    _Atomic int64_t dated_ns; /* when an upload record was last dated by it; 0: never */
     gfs_perms read_needs, write_needs; /* what the user must go on holding for READ and WRITE */
     bool may_grow; /* not over quota when it was opened */
 };

@@ -103,18 +103,27 @@ static int64_t floor_of(struct gfs_call *call, const struct gfs_handle *handle) 
     return unarchived > floor ? unarchived : floor;
 }
 
+/* A thousandth of the grace period is not worth writing the record again: most files are closed
+ * right after they were made. */
+static bool was_just_dated(struct gfs_call *call, const struct gfs_handle *handle) {
+    int64_t since_ns = call->now_ns - handle->dated_ns;
+    return since_ns >= 0 && since_ns < share_of(call, handle)->grace_ns / 1000;
+}
+
 /* close(2) of the uploader starts the time for which the upload stays pending anew; not when that
  * has ended meanwhile, because the right was lost or the share archived. */
-static void touch_upload(struct gfs_call *call, const struct gfs_handle *handle) {
+static void touch_upload(struct gfs_call *call, struct gfs_handle *handle) {
     const char *uuid = handle->node->view->uuid;
     struct gfs_upload upload;
 
-    if (!gfs_guard_handle_holds(call, handle, true) || gfs_upload_read(handle->path_fd, &upload) ||
+    if (!gfs_guard_handle_holds(call, handle, true) || was_just_dated(call, handle) ||
+        gfs_upload_read(handle->path_fd, &upload) ||
         !gfs_upload_pending_until(&upload, uuid, 0, floor_of(call, handle), true))
         return;
     upload.closed_ns = call->now_ns;
     if (gfs_upload_write(handle->path_fd, &upload))
         return; /* it then counts from an earlier moment */
+    handle->dated_ns = call->now_ns;
 }
 
 void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t lock_owner) {

@@ -208,6 +208,7 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
         return rc;
     }
     handle->fd = fd;
+    handle->dated_ns = made ? call->now_ns : 0;
     handle->read_needs = read_needs;
     handle->write_needs = write_needs;
     if (!made && (handle->writes || (fi->flags & O_TRUNC)))
