@@ -24,220 +24,23 @@
  * milliseconds have passed. The first lock on a file also ends this: later opens of it get a FLUSH.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "fs/ops/lock_wait.h"
+#include "fs/ops/lock_owner.h"
 #include "fs/ops/ops.h"
 #include "guildfs/clock.h"
-#include "guildfs/hash.h"
-
-enum lock_kind { POSIX, WHOLE_FILE };
-
-struct owner {
-    /* never changes */
-    struct gfs_locks *locks;
-    const struct gfs_backing *backing; /* only compared */
-    uint64_t id;
-    enum lock_kind kind;
-    int fd;
-    /* under the table's lock */
-    const struct gfs_handle *handle; /* used last; only compared */
-    pid_t pid;                       /* of the client that locked last, for F_GETLK */
-    unsigned users;                  /* requests that use fd now, waiters among them */
-    bool late;                       /* locked without a FLUSH to come: ends at RELEASE */
-    bool holds;                      /* may hold locks; false only when it certainly holds none */
-    struct owner *next;
-};
-
-enum { BUCKETS = 1024 };
 
 static const int64_t LATE_NS = 20 * (GFS_NS_PER_S / 1000);
 
-struct gfs_locks {
-    pthread_mutex_t lock; /* number 3 of the lock order; never held across a system call */
-    struct owner *buckets[BUCKETS];
-    /* So that FLUSH and RELEASE cost nothing where nobody locks. */
-    _Atomic size_t owners;
-    _Atomic unsigned endings; /* how often locks have ended by FLUSH or RELEASE */
-    pthread_cond_t ended;     /* one of these has */
-    struct gfs_lock_waiters *waiters;
-    bool stopped; /* no waiter is left, and none will come */
-};
-
-static void init_ended(struct gfs_locks *locks) {
-    pthread_condattr_t monotonic;
-
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&locks->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-int gfs_locks_new(struct gfs_locks **out) {
-    struct gfs_locks *locks = calloc(1, sizeof(*locks));
-
-    if (!locks)
-        return -ENOMEM;
-    int status = gfs_lock_waiters_new(&locks->waiters);
-    if (status != 0) {
-        free(locks);
-        return status;
-    }
-    pthread_mutex_init(&locks->lock, NULL);
-    init_ended(locks);
-    *out = locks;
-    return 0;
-}
-
-void gfs_locks_stop(struct gfs_locks *locks) {
-    locks->stopped = gfs_lock_waiters_stop(locks->waiters);
-}
-
-void gfs_locks_free(struct gfs_locks *locks) {
-    if (!locks)
-        return;
-    gfs_locks_stop(locks);
-    /* A waiter that hangs in the backing filesystem still uses the table: the process is about
-     * to end, and its end frees both. */
-    if (!locks->stopped)
-        return;
-    gfs_lock_waiters_free(locks->waiters);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct owner *owner = locks->buckets[i], *next; owner; owner = next) {
-            next = owner->next;
-            close(owner->fd);
-            free(owner);
-        }
-    }
-    pthread_cond_destroy(&locks->ended);
-    pthread_mutex_destroy(&locks->lock);
-    free(locks);
-}
-
-/* All owners of one backing share a bucket, since FLUSH, RELEASE and F_GETLK look at them all. */
-static struct owner **bucket_of(struct gfs_locks *locks, const struct gfs_backing *backing) {
-    return &locks->buckets[gfs_hash_pair((uintptr_t)backing, 0) % BUCKETS];
-}
-
-/* Under the lock. Counts the caller among the users. */
-static struct owner *find_owner(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id,
-                                enum lock_kind kind) {
-    for (struct owner *owner = *bucket_of(locks, backing); owner; owner = owner->next) {
-        if (owner->backing == backing && owner->id == id && owner->kind == kind) {
-            owner->users++;
-            return owner;
-        }
-    }
-    return NULL;
-}
-
-static struct owner *borrow_owner(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id,
-                                  enum lock_kind kind) {
-    pthread_mutex_lock(&locks->lock);
-    struct owner *owner = find_owner(locks, backing, id, kind);
-    pthread_mutex_unlock(&locks->lock);
-    return owner;
-}
-
-/* Gives the owner back; the last user frees one that holds nothing. Closing its descriptor ends
- * whatever locks a race has left on it. */
-static void put_owner(struct owner *owner, bool locked) {
-    struct gfs_locks *locks = owner->locks;
-
-    pthread_mutex_lock(&locks->lock);
-    owner->users--;
-    owner->holds = owner->holds || locked;
-    bool idle = owner->users == 0 && !owner->holds;
-    if (idle) {
-        struct owner **at = bucket_of(locks, owner->backing);
-        while (*at != owner)
-            at = &(*at)->next;
-        *at = owner->next;
-        locks->owners--;
-    }
-    pthread_mutex_unlock(&locks->lock);
-    if (idle) {
-        close(owner->fd);
-        free(owner);
-    }
-}
-
-/*
- * The owner's descriptor. Writable where possible even for a shared lock, since an exclusive POSIX
- * lock needs that, and the owner may take one later through another handle. For flock the owner is
- * the open file itself, and its access mode says all.
- */
-static int open_descriptor(struct gfs_mount *mount, const struct gfs_handle *handle, enum lock_kind kind, int *fd) {
-    struct gfs_backing *backing = handle->node->backing;
-    bool writable = kind == POSIX || handle->writes;
-    int path_fd;
-    int status = gfs_backing_get(mount, backing, &path_fd);
-
-    if (status != 0)
-        return status;
-    status = writable ? gfs_path_reopen(path_fd, O_RDWR | O_CLOEXEC | O_NOCTTY, fd) : -EACCES;
-    if (status != 0)
-        status = gfs_path_reopen(path_fd, O_RDONLY | O_CLOEXEC | O_NOCTTY, fd);
-    gfs_backing_put(mount, backing);
-    return status;
-}
-
-/* Under the lock. Puts `fresh` into the table, unless another thread of the same owner was faster:
- * then returns that one. */
-static struct owner *insert_owner(struct gfs_locks *locks, struct owner *fresh) {
-    struct owner *owner = find_owner(locks, fresh->backing, fresh->id, fresh->kind);
-
-    if (owner)
-        return owner;
-    struct owner **bucket = bucket_of(locks, fresh->backing);
-    fresh->users = 1;
-    fresh->next = *bucket;
-    *bucket = fresh;
-    locks->owners++;
-    return fresh;
-}
-
-/* Finds the owner or makes it, and counts the caller among its users. */
-static int obtain_owner(struct gfs_mount *mount, const struct gfs_handle *handle, uint64_t id, enum lock_kind kind,
-                        struct owner **out) {
-    struct gfs_locks *locks = mount->locks;
-    struct owner *owner = borrow_owner(locks, handle->node->backing, id, kind);
-
-    if (owner) {
-        *out = owner;
-        return 0;
-    }
-    struct owner *fresh = calloc(1, sizeof(*fresh));
-    if (!fresh)
-        return -ENOLCK;
-    *fresh = (struct owner){.locks = locks, .backing = handle->node->backing, .id = id, .kind = kind};
-    int status = open_descriptor(mount, handle, kind, &fresh->fd);
-    if (status != 0) {
-        free(fresh);
-        return status == -ENOSYS ? -EOPNOTSUPP : status;
-    }
-    pthread_mutex_lock(&locks->lock);
-    owner = insert_owner(locks, fresh);
-    pthread_mutex_unlock(&locks->lock);
-    if (owner != fresh) {
-        close(fresh->fd);
-        free(fresh);
-    }
-    *out = owner;
-    return 0;
-}
-
-static struct gfs_lock_request request_of(const struct owner *owner, const struct flock *lock) {
-    return (struct gfs_lock_request){.fd = owner->fd, .whole_file = owner->kind == WHOLE_FILE, .lock = *lock};
+static struct gfs_lock_request request_of(const struct gfs_lock_owner *owner, const struct flock *lock) {
+    return (struct gfs_lock_request){.fd = owner->fd, .whole_file = owner->kind == GFS_LOCK_WHOLE_FILE, .lock = *lock};
 }
 
 /* ---- unlocking ---- */
 
-static bool covers_all(const struct owner *owner, const struct flock *lock) {
-    return owner->kind == WHOLE_FILE || (lock->l_start == 0 && lock->l_len == 0);
+static bool covers_all(const struct gfs_lock_owner *owner, const struct flock *lock) {
+    return owner->kind == GFS_LOCK_WHOLE_FILE || (lock->l_start == 0 && lock->l_len == 0);
 }
 
 /*
@@ -245,7 +48,7 @@ static bool covers_all(const struct owner *owner, const struct flock *lock) {
  * another thread of the owner takes meanwhile sets it again, whichever comes first in the kernel.
  * So it may be true without need, until FLUSH or RELEASE, but never false wrongly.
  */
-static int unlock_owner(struct owner *owner, const struct flock *lock) {
+static int unlock_owner(struct gfs_lock_owner *owner, const struct flock *lock) {
     const struct gfs_lock_request request = request_of(owner, lock);
     bool all = covers_all(owner, lock);
 
@@ -255,13 +58,13 @@ static int unlock_owner(struct owner *owner, const struct flock *lock) {
         pthread_mutex_unlock(&owner->locks->lock);
     }
     int status = gfs_lock_request_run(&request, false);
-    put_owner(owner, all && status != 0);
+    gfs_lock_owner_put(owner, all && status != 0);
     return status;
 }
 
-static void unlock(struct gfs_call *call, const struct gfs_handle *handle, uint64_t id, enum lock_kind kind,
+static void unlock(struct gfs_call *call, const struct gfs_handle *handle, uint64_t id, enum gfs_lock_kind kind,
                    const struct flock *lock) {
-    struct owner *owner = borrow_owner(call->mount->locks, handle->node->backing, id, kind);
+    struct gfs_lock_owner *owner = gfs_lock_owner_borrow(call->mount->locks, handle->node->backing, id, kind);
 
     gfs_reply_error(call, owner ? unlock_owner(owner, lock) : 0);
 }
@@ -273,17 +76,17 @@ struct ending {
     const struct gfs_handle *released; /* NULL at FLUSH */
 };
 
-static bool ends(const struct owner *owner, const struct ending *ending) {
+static bool ends(const struct gfs_lock_owner *owner, const struct ending *ending) {
     if (owner->backing != ending->backing || !owner->holds)
         return false;
     if (!ending->released)
-        return owner->kind == POSIX && owner->id == ending->id;
+        return owner->kind == GFS_LOCK_POSIX && owner->id == ending->id;
     return owner->handle == ending->released || (ending->id != 0 && owner->id == ending->id);
 }
 
-static struct owner *borrow_ending(struct gfs_locks *locks, const struct ending *ending) {
+static struct gfs_lock_owner *borrow_ending(struct gfs_locks *locks, const struct ending *ending) {
     pthread_mutex_lock(&locks->lock);
-    struct owner *owner = *bucket_of(locks, ending->backing);
+    struct gfs_lock_owner *owner = *gfs_lock_bucket(locks, ending->backing);
     while (owner && !ends(owner, ending))
         owner = owner->next;
     if (owner) {
@@ -296,7 +99,7 @@ static struct owner *borrow_ending(struct gfs_locks *locks, const struct ending 
 
 static void end_locks(struct gfs_locks *locks, const struct ending *ending) {
     const struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-    struct owner *owner;
+    struct gfs_lock_owner *owner;
 
     if (locks->owners == 0)
         return;
@@ -305,7 +108,7 @@ static void end_locks(struct gfs_locks *locks, const struct ending *ending) {
         /* Should it fail, the locks go with the descriptor, when its last user has given it back. */
         int status = gfs_lock_request_run(&request, false);
         (void)status;
-        put_owner(owner, false);
+        gfs_lock_owner_put(owner, false);
         pthread_mutex_lock(&locks->lock);
         locks->endings++;
         pthread_cond_broadcast(&locks->ended);
@@ -323,43 +126,17 @@ void gfs_locks_release(struct gfs_mount *mount, struct gfs_handle *handle, uint6
 
 /* ---- locking ---- */
 
-static void note_use(struct owner *owner, const struct gfs_handle *handle, pid_t pid) {
-    if (owner->kind == POSIX)
+static void note_use(struct gfs_lock_owner *owner, const struct gfs_handle *handle, pid_t pid) {
+    if (owner->kind == GFS_LOCK_POSIX)
         atomic_store_explicit(&handle->node->backing->posix_locked, true, memory_order_relaxed);
     pthread_mutex_lock(&owner->locks->lock);
     owner->handle = handle;
     owner->pid = pid;
-    owner->late = handle->no_flush && owner->kind == POSIX;
+    owner->late = handle->no_flush && owner->kind == GFS_LOCK_POSIX;
     pthread_mutex_unlock(&owner->locks->lock);
 }
 
-/* ---- conflicts with who has closed the file already ---- */
-
-/* Under the lock. Whether somebody else's lock may be about to end by a RELEASE; one that is just
- * ending has users and holds nothing. */
-static bool any_late(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own) {
-    const struct owner *owner = *bucket_of(locks, backing);
-
-    while (owner && !(owner->backing == backing && owner != own && owner->late && (owner->holds || owner->users)))
-        owner = owner->next;
-    return owner != NULL;
-}
-
-/* After a conflict that was found when there had been so many endings: whether to look again. */
-static bool wait_for_late(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own,
-                          unsigned endings, int64_t deadline_ns) {
-    const struct timespec deadline = {.tv_sec = deadline_ns / GFS_NS_PER_S, .tv_nsec = deadline_ns % GFS_NS_PER_S};
-    bool again = gfs_monotonic_ns() < deadline_ns;
-
-    pthread_mutex_lock(&locks->lock);
-    while (again && locks->endings == endings && any_late(locks, backing, own))
-        again = pthread_cond_timedwait(&locks->ended, &locks->lock, &deadline) == 0;
-    again = again && locks->endings != endings;
-    pthread_mutex_unlock(&locks->lock);
-    return again;
-}
-
-static int try_lock(struct owner *owner, const struct gfs_lock_request *request) {
+static int try_lock(struct gfs_lock_owner *owner, const struct gfs_lock_request *request) {
     int64_t deadline_ns = 0;
 
     for (;;) {
@@ -369,19 +146,19 @@ static int try_lock(struct owner *owner, const struct gfs_lock_request *request)
             return status;
         if (!deadline_ns)
             deadline_ns = gfs_monotonic_ns() + LATE_NS;
-        if (!wait_for_late(owner->locks, owner->backing, owner, endings, deadline_ns))
+        if (!gfs_locks_wait_for_late(owner->locks, owner->backing, owner, endings, deadline_ns))
             return status;
     }
 }
 
 static void wait_is_over(void *context, int status) {
-    put_owner(context, status == 0);
+    gfs_lock_owner_put(context, status == 0);
 }
 
-static void set_lock(struct gfs_call *call, const struct gfs_handle *handle, uint64_t id, enum lock_kind kind,
+static void set_lock(struct gfs_call *call, const struct gfs_handle *handle, uint64_t id, enum gfs_lock_kind kind,
                      const struct flock *lock, bool wait) {
-    struct owner *owner;
-    int status = obtain_owner(call->mount, handle, id, kind, &owner);
+    struct gfs_lock_owner *owner;
+    int status = gfs_lock_owner_obtain(call->mount, handle, id, kind, &owner);
 
     if (status != 0) {
         gfs_reply_error(call, status);
@@ -396,16 +173,16 @@ static void set_lock(struct gfs_call *call, const struct gfs_handle *handle, uin
         if (status == 0)
             return; /* the waiter answers, and has perhaps done so already */
     }
-    put_owner(owner, status == 0);
+    gfs_lock_owner_put(owner, status == 0);
     gfs_reply_error(call, status);
 }
 
 void gfs_op_setlk(struct gfs_call *call, struct gfs_handle *handle, uint64_t owner, const struct flock *lock,
                   bool wait) {
     if (lock->l_type == F_UNLCK)
-        unlock(call, handle, owner, POSIX, lock);
+        unlock(call, handle, owner, GFS_LOCK_POSIX, lock);
     else
-        set_lock(call, handle, owner, POSIX, lock, wait);
+        set_lock(call, handle, owner, GFS_LOCK_POSIX, lock, wait);
 }
 
 void gfs_op_flock(struct gfs_call *call, struct gfs_handle *handle, uint64_t owner, int operation) {
@@ -413,7 +190,7 @@ void gfs_op_flock(struct gfs_call *call, struct gfs_handle *handle, uint64_t own
 
     switch (operation & ~LOCK_NB) {
     case LOCK_UN:
-        unlock(call, handle, owner, WHOLE_FILE, &lock);
+        unlock(call, handle, owner, GFS_LOCK_WHOLE_FILE, &lock);
         return;
     case LOCK_SH:
         lock.l_type = F_RDLCK;
@@ -425,7 +202,7 @@ void gfs_op_flock(struct gfs_call *call, struct gfs_handle *handle, uint64_t own
         gfs_reply_error(call, -EINVAL);
         return;
     }
-    set_lock(call, handle, owner, WHOLE_FILE, &lock, !(operation & LOCK_NB));
+    set_lock(call, handle, owner, GFS_LOCK_WHOLE_FILE, &lock, !(operation & LOCK_NB));
 }
 
 /* ---- asking ---- */
@@ -439,11 +216,11 @@ static int test_lock(int fd, struct flock *lock) {
 }
 
 /* The n-th other POSIX owner of the backing, borrowed. */
-static struct owner *borrow_other(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id, size_t n) {
+static struct gfs_lock_owner *borrow_other(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id, size_t n) {
     pthread_mutex_lock(&locks->lock);
-    struct owner *owner = *bucket_of(locks, backing);
+    struct gfs_lock_owner *owner = *gfs_lock_bucket(locks, backing);
     for (; owner; owner = owner->next) {
-        if (owner->backing == backing && owner->kind == POSIX && owner->id != id && n-- == 0)
+        if (owner->backing == backing && owner->kind == GFS_LOCK_POSIX && owner->id != id && n-- == 0)
             break;
     }
     if (owner)
@@ -452,7 +229,7 @@ static struct owner *borrow_other(struct gfs_locks *locks, const struct gfs_back
     return owner;
 }
 
-static pid_t pid_of(const struct owner *owner) {
+static pid_t pid_of(const struct gfs_lock_owner *owner) {
     pthread_mutex_lock(&owner->locks->lock);
     pid_t pid = owner->pid;
     pthread_mutex_unlock(&owner->locks->lock);
@@ -470,19 +247,19 @@ static pid_t holder_of(struct gfs_locks *locks, const struct gfs_backing *backin
     pid_t pid = 0;
 
     for (size_t n = 0; n < LOOK_AT_MOST && pid == 0; n++) {
-        struct owner *owner = borrow_other(locks, backing, id, n);
+        struct gfs_lock_owner *owner = borrow_other(locks, backing, id, n);
         if (!owner)
             break;
         struct flock probe = *conflict;
         probe.l_type = F_WRLCK;
         if (test_lock(owner->fd, &probe) == 0 && probe.l_type == F_UNLCK)
             pid = pid_of(owner);
-        put_owner(owner, false);
+        gfs_lock_owner_put(owner, false);
     }
     return pid;
 }
 
-static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *backing, const struct owner *own, int fd,
+static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *backing, const struct gfs_lock_owner *own, int fd,
                           struct flock *lock) {
     const struct flock wanted = *lock;
     int64_t deadline_ns = 0;
@@ -495,7 +272,7 @@ static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *bac
             return status;
         if (!deadline_ns)
             deadline_ns = gfs_monotonic_ns() + LATE_NS;
-        if (!wait_for_late(locks, backing, own, endings, deadline_ns))
+        if (!gfs_locks_wait_for_late(locks, backing, own, endings, deadline_ns))
             return status;
     }
 }
@@ -503,7 +280,7 @@ static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *bac
 void gfs_op_getlk(struct gfs_call *call, struct gfs_handle *handle, uint64_t owner, struct flock *lock) {
     struct gfs_locks *locks = call->mount->locks;
     const struct gfs_backing *backing = handle->node->backing;
-    struct owner *own = borrow_owner(locks, backing, owner, POSIX);
+    struct gfs_lock_owner *own = gfs_lock_owner_borrow(locks, backing, owner, GFS_LOCK_POSIX);
     int fd = own ? own->fd : -1;
 
     /* The handle's own descriptor never holds a lock, so that for it everything conflicts. */
@@ -511,7 +288,7 @@ void gfs_op_getlk(struct gfs_call *call, struct gfs_handle *handle, uint64_t own
     if (status == 0)
         status = test_patiently(locks, backing, own, fd, lock);
     if (own)
-        put_owner(own, false);
+        gfs_lock_owner_put(own, false);
     if (status == 0 && lock->l_type != F_UNLCK && lock->l_pid <= 0)
         lock->l_pid = holder_of(locks, backing, owner, lock);
     if (status == 0)
