@@ -204,9 +204,9 @@ void gfs_audit_handle_denied(struct gfs_call *call, const struct gfs_handle *han
     const struct gfs_tree *tree = handle->node->tree;
     const struct gfs_rights *rights = gfs_snapshot_rights(call->snapshot, tree->view->user, call->now_ns);
     struct gfs_target target = {
-        .tree = handle->node->tree, .share = gfs_snapshot_share(call->snapshot, tree->share), .fd = handle->fd};
+        .tree = handle->node->tree, .share = gfs_snapshot_share(call->snapshot, tree->share), .fd = handle->path_fd};
 
-    if (!is_refusal(-rc) || !target.share || fstat(handle->fd, &target.st))
+    if (!is_refusal(-rc) || !target.share || fstat(handle->path_fd, &target.st))
         return;
     const gfs_perms needed = write ? handle->write_needs : handle->read_needs;
     const struct gfs_audit_event event = {

@@ -28,20 +28,20 @@ static inline void gfs_audit_done(struct gfs_call *call, const struct gfs_target
         gfs_audit_allowed(call, target, op, 0);
 }
 
-/* The handle has taken over the target's descriptor. */
-static inline void gfs_audit_opened(struct gfs_call *call, const struct gfs_target *target,
-                                    const struct fuse_file_info *fi) {
-    struct gfs_target opened = *target;
+/* path_fd: of the file, since the handle has taken over the target's. */
+static inline void gfs_audit_opened(struct gfs_call *call, const struct gfs_target *target, int flags, int path_fd) {
+    struct gfs_target opened;
 
     if (target->share->audit == GFS_AUDIT_NONE)
         return;
-    opened.fd = gfs_handle_of(fi)->path_fd;
+    opened = *target;
+    opened.fd = path_fd;
     gfs_audit_allowed(call, &opened,
-                      (fi->flags & O_ACCMODE) == O_RDWR     ? GFS_OP_OPEN_READ_WRITE
-                      : (fi->flags & O_ACCMODE) == O_WRONLY ? GFS_OP_OPEN_WRITE
-                      : fi->flags & O_TRUNC                 ? GFS_OP_TRUNCATE
-                                                            : GFS_OP_OPEN_READ,
-                      (unsigned)fi->flags & O_TRUNC);
+                      (flags & O_ACCMODE) == O_RDWR     ? GFS_OP_OPEN_READ_WRITE
+                      : (flags & O_ACCMODE) == O_WRONLY ? GFS_OP_OPEN_WRITE
+                      : flags & O_TRUNC                 ? GFS_OP_TRUNCATE
+                                                        : GFS_OP_OPEN_READ,
+                      (unsigned)flags & O_TRUNC);
 }
 
 /* valid: of SETATTR. A size that is set by a handle belongs to the open that made it. */

@@ -29,7 +29,7 @@ void gfs_on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
         if (!rc)
             rc = gfs_op_open(&call, &target, fi, read_needs, write_needs, -1);
         if (!rc)
-            gfs_audit_opened(&call, &target, fi);
+            gfs_audit_opened(&call, &target, fi->flags, gfs_handle_of(fi)->path_fd);
         gfs_target_put(&call, &target);
     }
     if (rc)

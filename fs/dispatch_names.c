@@ -125,7 +125,7 @@ static int open_taken(struct gfs_call *call, struct gfs_target *folder, struct g
     int rc = S_ISREG(taken->st.st_mode) ? gfs_guard_open(call, taken, fi->flags, &read_needs, &write_needs) : -EEXIST;
 
     if (!rc) {
-        gfs_audit_opened(call, taken, fi);
+        gfs_audit_opened(call, taken, fi->flags, taken->fd);
         reply_created(call, folder, taken, fi, read_needs, write_needs, -1);
     }
     return rc;

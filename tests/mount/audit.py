@@ -250,6 +250,16 @@ def test_audit_all(g):
         guild.true(record["needed"] and "error" not in record, f"{record} says what was needed")
 
 
+def test_a_create_that_finds_a_file(g):
+    """The kernel still has it that the name is free, and sends CREATE for what is an open."""
+    share = g.share("taken", settings=["audit=all"], alice="editor")
+    path = share.at(g.alice, "f")
+    guild.outcome(g.alice, ENOENT, os.stat, path)
+    guild.make_file(share.backing / "f", b"", 0o666)
+    g.alice.call(calls.open_close, path, os.O_RDWR | os.O_CREAT)
+    guild.equal(done(settled(g, share)), [("open-read-write", "f", None, "")], "what was done")
+
+
 def test_audit_changes(g):
     share = g.share("changes", settings=["audit=changes"], alice="editor")
     work(g, share)
