@@ -10,64 +10,99 @@
 #include "core/audit/names.h"
 #include "guildfs/audit.h"
 
-enum { LISTINGS = 16 };
+enum { TRIES = 16 };
 
-/* Files that are open, or have been read: rotation renames them meanwhile. */
+/* The files of one listing of the folder, open, in the order in which they are read. */
 struct files {
-    struct seen {
-        dev_t device;
-        ino_t inode;
-        int fd;
-    } * list;
+    struct gfs_audit_name *names;
+    int *fds; /* -1: it is gone, or has been read */
     size_t count;
 };
 
 static void close_files(struct files *files) {
-    for (size_t i = 0; i < files->count; i++)
-        if (files->list[i].fd >= 0)
-            close(files->list[i].fd);
-    free(files->list);
+    for (size_t i = 0; files->fds && i < files->count; i++)
+        if (files->fds[i] >= 0)
+            close(files->fds[i]);
+    free(files->names);
+    free(files->fds);
+    *files = (struct files){0};
 }
 
-/* 1: one more; 0: it is there already, or is gone. */
-static int open_one(struct files *files, int folder, struct gfs_audit_name name) {
+/* The oldest may be removed meanwhile; what is no file is none of the log's. */
+static int open_one(int folder, struct gfs_audit_name name, int *out) {
     char text[GFS_AUDIT_NAME_SIZE];
     struct stat st;
 
     gfs_audit_name_format(name, text);
     int fd = openat(folder, text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    bool known = fstat(fd, &st) || !S_ISREG(st.st_mode);
-    for (size_t i = 0; i < files->count; i++)
-        known = known || (files->list[i].device == st.st_dev && files->list[i].inode == st.st_ino);
-    struct seen *longer = known ? NULL : reallocarray(files->list, files->count + 1, sizeof *longer);
-    if (!longer) {
+        return errno == ENOENT || errno == ELOOP ? 0 : -errno;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         close(fd);
-        return known ? 0 : -ENOMEM;
+        return 0;
     }
-    files->list = longer;
-    files->list[files->count++] = (struct seen){st.st_dev, st.st_ino, fd};
-    return 1;
+    *out = fd;
+    return 0;
 }
 
-/* Whatever was the current file when its name was read may be a rotated one when it is opened. So
- * the folder is read until nothing in it is new. */
-static int open_all(struct files *files, int folder) {
-    int added = 1;
+static int open_listed(int folder, struct files *files) {
+    int rc = gfs_audit_names_list(folder, &files->names, &files->count);
 
-    for (int i = 0; added > 0 && i < LISTINGS; i++) {
-        struct gfs_audit_name *names = NULL;
-        size_t count = 0;
-        int rc = gfs_audit_names_list(folder, &names, &count);
-        added = rc;
-        for (size_t j = 0; rc >= 0 && j < count; j++) {
-            rc = open_one(files, folder, names[j]);
-            added = rc < 0 ? rc : added + rc;
-        }
-        free(names);
+    if (rc == 0 && files->count && !(files->fds = malloc(files->count * sizeof *files->fds)))
+        rc = -ENOMEM;
+    for (size_t i = 0; files->fds && i < files->count; i++)
+        files->fds[i] = -1;
+    for (size_t i = 0; rc == 0 && i < files->count; i++)
+        rc = open_one(folder, files->names[i], &files->fds[i]);
+    return rc;
+}
+
+static uint64_t newest_rotated(const struct gfs_audit_name *names, size_t count, unsigned slot) {
+    uint64_t newest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (names[i].slot == slot && names[i].number != GFS_AUDIT_CURRENT && names[i].number > newest)
+            newest = names[i].number;
+    return newest;
+}
+
+/* Whether nothing was rotated since the listing: then each current file follows its last rotated one. */
+static int is_whole(int folder, const struct files *files, bool *whole) {
+    struct gfs_audit_name *names = NULL;
+    size_t count = 0;
+    int rc = gfs_audit_names_list(folder, &names, &count);
+
+    *whole = rc == 0;
+    for (size_t i = 0; *whole && i < files->count; i++) {
+        unsigned slot = files->names[i].slot;
+        *whole = newest_rotated(files->names, files->count, slot) == newest_rotated(names, count, slot);
     }
-    return added < 0 ? added : 0;
+    free(names);
+    return rc;
+}
+
+/*
+ * Rotation goes on while the folder is read: what was the current file in the listing may be a
+ * rotated one when it is opened, and its successor is opened instead, with a gap before it. So
+ * this is done anew until nothing was rotated meanwhile. If that never happens the current
+ * files are left out.
+ */
+static int open_all(int folder, struct files *files) {
+    bool whole = false;
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && !whole && i < TRIES; i++) {
+        close_files(files);
+        rc = open_listed(folder, files);
+        if (rc == 0)
+            rc = is_whole(folder, files, &whole);
+    }
+    for (size_t i = 0; rc == 0 && !whole && i < files->count; i++) {
+        if (files->names[i].number == GFS_AUDIT_CURRENT && files->fds[i] >= 0) {
+            close(files->fds[i]);
+            files->fds[i] = -1;
+        }
+    }
+    return rc;
 }
 
 static int take_line(struct gfs_audit_reading *reading, const char *line, size_t length) {
@@ -115,9 +150,9 @@ int gfs_audit_read(const char *store, struct gfs_audit_reading *reading, struct 
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0 && errno == ENOENT)
         return 0;
-    int rc = folder < 0 ? -errno : open_all(&files, folder);
+    int rc = folder < 0 ? -errno : open_all(folder, &files);
     for (size_t i = 0; rc == 0 && i < files.count; i++)
-        rc = read_file(reading, &files.list[i].fd);
+        rc = files.fds[i] < 0 ? 0 : read_file(reading, &files.fds[i]);
     close_files(&files);
     if (folder >= 0)
         close(folder);
