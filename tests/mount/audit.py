@@ -180,6 +180,7 @@ def test_what_is_hidden_is_no_denial(g):
         guild.outcome(g.bob, ENOENT, os.stat, share.at(g.bob, name))
         guild.outcome(g.bob, ENOENT, calls.read_file, share.at(g.bob, name))
         guild.outcome(g.bob, ENOENT, os.unlink, share.at(g.bob, name))
+    guild.outcome(g.bob, ENOENT, os.statvfs, share.at(g.bob))
     guild.equal(settled(g, share)[before:], [], "records")
 
 

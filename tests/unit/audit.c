@@ -377,6 +377,13 @@ static void the_oldest_go(void **state) {
     for (uint64_t i = 1; i <= 50; i++)
         assert_int_equal(append(file, i, i, &written), 0);
     gfs_audit_file_close(file);
+    unsigned files = 0;
+    for (unsigned i = 1; i <= 50; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "files-0.%06u.jsonl", i);
+        files += size_of(*state, name) >= 0;
+    }
+    assert_int_equal(files, 2);
     struct seen seen = read_all(*state, &damaged);
     assert_int_equal(seen.last, 50);
     assert_in_range(seen.count, 3, 15);
