@@ -50,6 +50,7 @@ struct gfs_mount_options {
 struct gfs_mount {
     struct gfs_mount_options options;
     struct fuse_session *session;
+    bool over_io_uring; /* asked of libfuse */
     struct gfs_authority *authority;
     struct gfs_nodes *nodes;
     struct gfs_views *views;

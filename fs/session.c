@@ -10,6 +10,7 @@
 
 #include "fs/call.h"
 #include "fs/mountinfo.h"
+#include "fs/serve.h"
 #include "guildfs/log.h"
 
 /* ---- libfuse's own messages ---- */
@@ -64,7 +65,7 @@ static bool use_io_uring(const struct gfs_daemon_options *options) {
     return false;
 }
 
-static char *list_options(const struct gfs_daemon_options *options, const char *store) {
+static char *list_options(const struct gfs_daemon_options *options, const char *store, bool io_uring) {
     char *list = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&list, &size);
@@ -80,7 +81,7 @@ static char *list_options(const struct gfs_daemon_options *options, const char *
         fputs(",noatime", stream);
     if (options->mount.debug)
         fputs(",debug", stream);
-    if (use_io_uring(options))
+    if (io_uring)
         fputs(",io_uring", stream);
     if (fclose(stream) != 0) {
         free(list);
@@ -90,7 +91,9 @@ static char *list_options(const struct gfs_daemon_options *options, const char *
 }
 
 int gfs_session_new(struct gfs_mount *mount, const struct gfs_daemon_options *options, struct gfs_error *err) {
-    char program[] = "guildfsd", flag[] = "-o", *list = list_options(options, mount->options.store);
+    mount->over_io_uring = use_io_uring(options);
+    char program[] = "guildfsd", flag[] = "-o",
+         *list = list_options(options, mount->options.store, mount->over_io_uring);
     char *argv[] = {program, flag, list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     if (!list)
@@ -138,17 +141,21 @@ int gfs_session_mount(struct gfs_mount *mount, dev_t *device, struct gfs_error *
     return 0;
 }
 
-int gfs_session_serve(struct gfs_mount *mount, struct gfs_error *err) {
+/* The threads for io_uring are libfuse's, and only its own loop ends them. */
+static int serve_by_libfuse(const struct gfs_mount *mount) {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
-        return gfs_error_set(err, ENOMEM, "out of memory");
+        return -ENOMEM;
     fuse_loop_cfg_set_max_threads(config, mount->options.max_threads);
     fuse_loop_cfg_set_clone_fd(config, 0);
     int rc = fuse_session_loop_mt(mount->session, config);
     fuse_loop_cfg_destroy(config);
-    if (rc < 0)
-        return gfs_error_set(err, -rc, "serving ended: %s", strerror(-rc));
-    return 0;
+    return rc < 0 ? rc : 0;
+}
+
+int gfs_session_serve(struct gfs_mount *mount, struct gfs_error *err) {
+    int rc = mount->over_io_uring ? serve_by_libfuse(mount) : gfs_serve(mount->session, mount->options.max_threads);
+    return rc < 0 ? gfs_error_set(err, -rc, "serving ended: %s", strerror(-rc)) : 0;
 }
 
 void gfs_session_free(struct gfs_mount *mount) {

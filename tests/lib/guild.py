@@ -271,6 +271,7 @@ class Guild:
 
     def start_daemon(self, mountpoint, options):
         """Starts one in the foreground, and returns it when the mount answers."""
+        options = ",".join(filter(None, [options, os.environ.get("GUILDFS_MOUNT_OPTIONS")]))
         command = [GUILDFSD, "-f", str(self.store), str(mountpoint)] + (["-o", options] if options else [])
         with open(self.log, "ab") as log:
             daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
