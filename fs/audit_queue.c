@@ -15,6 +15,7 @@ enum {
     BATCH_BYTES = 256 << 10, /* what is written at once; any line fits */
     STOP_LIMIT_S = 5,
 };
+#define GATHER_NS (5 * GFS_NS_PER_S / 1000)
 #define PAUSE_NS GFS_NS_PER_S /* between two tries, and two flushes: a power failure takes that much at most */
 
 struct gfs_audit {
@@ -222,6 +223,14 @@ static struct timespec in_ns(int64_t ns) {
     return (struct timespec){.tv_sec = at / GFS_NS_PER_S, .tv_nsec = at % GFS_NS_PER_S};
 }
 
+/* Lines gather for a moment, so that a busy mount pays for one wake-up and one write of many. */
+static void gather(struct gfs_audit *audit) {
+    struct timespec limit = in_ns(GATHER_NS);
+
+    while (!audit->stop && pthread_cond_timedwait(&audit->wake, &audit->lock, &limit) == 0)
+        ; /* woken for something else */
+}
+
 /* Until there is something to write. A disk that takes nothing is asked again in a second. */
 static bool wait_for_work(struct gfs_audit *audit, int rc) {
     struct timespec limit = in_ns(PAUSE_NS);
@@ -234,6 +243,8 @@ static bool wait_for_work(struct gfs_audit *audit, int rc) {
         else
             pthread_cond_wait(&audit->wake, &audit->lock);
     }
+    if (audit->used && audit->used < BATCH_BYTES && !rc)
+        gather(audit);
     bool stop = audit->stop;
     gfs_audit_repeats_flush(audit->repeats, stop ? INT64_MAX : gfs_now_ns(), push_locked, audit);
     pthread_mutex_unlock(&audit->lock);

@@ -503,6 +503,7 @@ def test_a_full_disk_stops_nobody(_):
             guild.eventually(lambda: not status(g)["audit_problem"], "it is written again")
             lost = status(g)["audit_lost"]
             guild.eventually(lambda: sum(each.get("lost", 0) for each in lines(g)) == lost, "the loss is in the log")
+            guild.eventually(lambda: len(accesses(g)) + lost >= count + 2, "the queue is written")
             guild.equal(len(accesses(g)) + lost, count + 2, "lines and losses")
             guild.true("audit-lost" in g.log.read_text(), "the daemon's log tells of it")
             g.unmount()
