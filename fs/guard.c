@@ -67,7 +67,11 @@ static const struct gfs_facts *facts_of(struct gfs_call *call, struct gfs_target
 
 int gfs_guard_add(struct gfs_call *call, struct gfs_target *folder, struct gfs_target *taken, enum gfs_op op,
                   bool exclusive) {
-    struct gfs_decision decision = gfs_decide_add(facts_of(call, folder), facts_of(call, taken), op, exclusive);
+    struct gfs_decision decision = gfs_decide_add(&folder->facts, taken ? &taken->facts : NULL, op, exclusive);
+
+    /* Nothing is added in the place of what is there, so records could only turn a denial. */
+    if (!decision.allowed)
+        decision = gfs_decide_add(facts_of(call, folder), facts_of(call, taken), op, exclusive);
     return verdict(call, folder, op, &decision);
 }
 

@@ -1,6 +1,7 @@
 /*
  * What Linux offers for O_PATH descriptors only by way of /proc/self/fd. The magic link leads to
- * the open file itself, also when that is a symlink, so nothing here follows one.
+ * the open file itself, also when that is a symlink, so nothing here follows one. Attributes can be
+ * had from other descriptors directly, which is quicker: EBADF says that it is an O_PATH one.
  */
 #include "guildfs/item.h"
 
@@ -47,7 +48,10 @@ int gfs_path_truncate(int path_fd, off_t size) {
 
 ssize_t gfs_path_getxattr(int path_fd, const char *name, void *value, size_t size) {
     char path[PROC_PATH_SIZE];
-    ssize_t length = getxattr(proc_path(path_fd, path), name, value, size);
+    ssize_t length = fgetxattr(path_fd, name, value, size);
+
+    if (length < 0 && errno == EBADF)
+        length = getxattr(proc_path(path_fd, path), name, value, size);
 
     return length < 0 ? -errno : length;
 }
@@ -55,6 +59,10 @@ ssize_t gfs_path_getxattr(int path_fd, const char *name, void *value, size_t siz
 int gfs_path_setxattr(int path_fd, const char *name, const void *value, size_t size, int flags) {
     char path[PROC_PATH_SIZE];
 
+    if (!fsetxattr(path_fd, name, value, size, flags))
+        return 0;
+    if (errno != EBADF)
+        return -errno;
     return setxattr(proc_path(path_fd, path), name, value, size, flags) ? -errno : 0;
 }
 

@@ -11,17 +11,33 @@
 
 /* Who made it, and that it is pending from now on. A filesystem that cannot keep that still
  * works; but there an upload is over when the creating handle is closed. */
-static int record_upload(struct gfs_call *call, const struct gfs_target *folder, int path_fd) {
+static int record_upload(struct gfs_call *call, const struct gfs_target *folder, int fd) {
     struct gfs_upload upload = {.pending = true, .closed_ns = call->now_ns};
 
     snprintf(upload.uploader, sizeof upload.uploader, "%s", folder->tree->view->uuid);
-    int rc = gfs_upload_write(path_fd, &upload);
+    int rc = gfs_upload_write(fd, &upload);
     if (rc == -EOPNOTSUPP) {
         gfs_log(GFS_LOG_WARNING, "upload-not-recorded", "share=%s reason=%s", folder->share->name,
                 "the filesystem has no trusted extended attributes");
         return 0;
     }
     return rc;
+}
+
+/* An O_PATH descriptor of the file that has just been made. To open it by its name, and then to
+ * compare, is quicker than by /proc; behind the mount another may have come to the name. */
+static int open_made(const struct gfs_target *folder, const char *name, int opened, int *path_fd) {
+    struct stat made, found;
+    int fd = -1;
+
+    if (name && !gfs_open_child(folder->fd, name, &fd)) {
+        if (!fstat(opened, &made) && !fstat(fd, &found) && made.st_ino == found.st_ino && made.st_dev == found.st_dev) {
+            *path_fd = fd;
+            return 0;
+        }
+        close(fd);
+    }
+    return gfs_path_reopen(opened, O_PATH, path_fd);
 }
 
 static int make_file(const struct gfs_target *folder, const struct gfs_new *new, int *path_fd, int *fd) {
@@ -35,7 +51,7 @@ static int make_file(const struct gfs_target *folder, const struct gfs_new *new,
         opened = openat(folder->fd, ".", access_mode | O_TMPFILE | O_CLOEXEC, new->mode & 0777);
     if (opened < 0)
         return -errno;
-    int rc = gfs_path_reopen(opened, O_PATH, path_fd);
+    int rc = open_made(folder, new->name, opened, path_fd);
     if (rc && new->name)
         unlinkat(folder->fd, new->name, 0);
     if (!rc && fd)
@@ -63,7 +79,7 @@ int gfs_op_make(struct gfs_call *call, const struct gfs_target *folder, const st
                                        : make_other(folder, new, &made);
     if (rc)
         return rc;
-    rc = record_upload(call, folder, made);
+    rc = record_upload(call, folder, opened >= 0 ? opened : made);
     if (rc) {
         /* Without the record it would be nobody's, and who may only upload could not remove it. */
         if (new->name)
