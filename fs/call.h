@@ -61,20 +61,20 @@ struct gfs_handle {
     _Atomic int fd; /* open with the access mode that was granted; -1: not needed so far, see gfs_handle_fd() */
     int flags;      /* of open(2) */
     bool reads, writes;
-    bool no_flush;            /* the kernel sends no FLUSH for it */
-    _Atomic int64_t dated_ns; /* when an upload record was last dated by it; 0: never */
+    bool no_flush;                     /* the kernel sends no FLUSH for it */
+    _Atomic int64_t dated_ns;          /* when an upload record was last dated by it; 0: never */
     gfs_perms read_needs, write_needs; /* what the user must go on holding for READ and WRITE */
-    bool may_grow; /* not over quota when it was opened */
+    bool may_grow;                     /* not over quota when it was opened */
 };
 
 /* target.c */
 int gfs_target_node(struct gfs_call *call, struct gfs_node *node, struct gfs_target *out) GFS_MUST_CHECK;
-int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out)
-    GFS_MUST_CHECK;
+int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name,
+                     struct gfs_target *out) GFS_MUST_CHECK;
 /* The same for whoever only shows it: it is not opened as long as nothing depends on more than stat
  * says. Not for what is to be changed. */
-int gfs_target_look(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out)
-    GFS_MUST_CHECK;
+int gfs_target_look(struct gfs_call *call, const struct gfs_target *folder, const char *name,
+                    struct gfs_target *out) GFS_MUST_CHECK;
 /* The root of a share, where it shows in a view. */
 int gfs_target_root(struct gfs_call *call, struct gfs_view *view, const struct gfs_place *place,
                     struct gfs_target *out) GFS_MUST_CHECK;
@@ -89,7 +89,8 @@ void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target);
  */
 int gfs_guard(struct gfs_call *call, struct gfs_target *target, enum gfs_op op) GFS_MUST_CHECK;
 /* The same, and the permissions that were needed: to be kept in a handle. */
-int gfs_guard_needed(struct gfs_call *call, struct gfs_target *target, enum gfs_op op, gfs_perms *needed) GFS_MUST_CHECK;
+int gfs_guard_needed(struct gfs_call *call, struct gfs_target *target, enum gfs_op op,
+                     gfs_perms *needed) GFS_MUST_CHECK;
 /* Composite operations (add.h, rename.h): `taken` and `target` are what has the name, or NULL. */
 int gfs_guard_add(struct gfs_call *call, struct gfs_target *folder, struct gfs_target *taken, enum gfs_op op,
                   bool exclusive) GFS_MUST_CHECK;

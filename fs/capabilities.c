@@ -16,6 +16,8 @@ const struct gfs_capability gfs_capabilities_kept[] = {
     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "opening backing files by handle, linking an open file"},
     {CAP_FOWNER, "CAP_FOWNER", "mode and times of backing files, whoever owns them"},
     {CAP_CHOWN, "CAP_CHOWN", "giving a file that replaces another the owner of that one"},
+    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "looking for processes that hold files which were taken away"},
+    {CAP_KILL, "CAP_KILL", "ending these, where a share says so"},
     {0, NULL, NULL},
 };
 

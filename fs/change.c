@@ -1,104 +1,28 @@
 /*
  * The policy changed. The snapshot has been swapped by now, so every new request is judged by the
- * new one; what is left is what the kernel answers from its caches: names, attributes and pages of
- * what a view lost or gained. Views and shares in which nothing changed are not touched.
+ * new one; what is left is what the kernel answers by itself: names, attributes and pages from its
+ * caches, and the data of files that pass through. Views and shares in which nothing changed are not
+ * touched.
+ *
+ * In this order: names are forgotten, by the notifier; what is open is taken back; and when the
+ * requests that began before the change have ended, what they left behind, and the many nodes that
+ * are only cached. All but the first steps are the revoker's (revoke.h).
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fs/change.h"
 
-#include "fs/call.h"
+#include <stdlib.h>
+#include <time.h>
+
 #include "fs/notify.h"
+#include "fs/opened.h"
+#include "fs/revoke.h"
 #include "guildfs/clock.h"
 
-struct change {
-    struct gfs_mount *mount;
-    const struct gfs_snapshot *before, *after;
-    int64_t before_ns, now_ns; /* at which each of the two is asked: what has ended between them counts as lost */
-    struct gfs_notices *notices; /* of names */
-    bool any_tree;
-};
+/* How long to wait for requests that began before: more than a disk takes, and less than a dead file
+ * server. A request that takes longer looks at the policy again before it opens anything. */
+static const int64_t DRAIN_NS = GFS_NS_PER_S / 10;
 
-/* ---- names in virtual folders ---- */
-
-static void forget_in(struct change *change, const struct gfs_node *folder, const char *name) {
-    if (folder)
-        gfs_notify_forget_name(change->mount, change->notices, folder, name);
-}
-
-static gfs_id group_of(const struct gfs_place *place) {
-    return place->group ? place->group->id : 0;
-}
-
-/* A share came, went, or shows its content now and did not before. The share's name, and the
- * folder of its kind, which may have come or gone with it. */
-static void forget_place(struct change *change, struct gfs_view *view, const struct gfs_place *place) {
-    struct gfs_mount *mount = change->mount;
-    enum gfs_kind kind = place->share->kind;
-
-    forget_in(change, gfs_view_find_node(mount, view, GFS_NODE_KIND, place->kind, group_of(place), kind), place->name);
-    forget_in(change, gfs_view_find_node(mount, view, GFS_NODE_PLACE, place->kind, group_of(place), 0),
-              gfs_kind_folder(kind));
-}
-
-static bool same_place(const struct gfs_place *a, const struct gfs_place *b) {
-    return a->kind == b->kind && group_of(a) == group_of(b) && a->share->id == b->share->id &&
-           !strcmp(a->name, b->name);
-}
-
-/* Both lists have one order, so that what did not change is mostly found at the hint. */
-static bool has_place(const struct gfs_rights *rights, const struct gfs_place *place, size_t *hint) {
-    size_t count = 0;
-    const struct gfs_place *places = gfs_rights_places(rights, &count);
-
-    for (size_t n = 0; n < count; n++) {
-        size_t i = (*hint + n) % count;
-        if (same_place(&places[i], place)) {
-            *hint = i + 1;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The files in it get other nodes, see node.h. */
-static bool mode_differs(const struct change *change, gfs_id share) {
-    const struct gfs_share *before = gfs_snapshot_share(change->before, share);
-    const struct gfs_share *after = gfs_snapshot_share(change->after, share);
-    return before && after && before->data_mode != after->data_mode;
-}
-
-static void compare_places(struct change *change, struct gfs_view *view, const struct gfs_rights *mine,
-                           const struct gfs_rights *other) {
-    size_t count = 0, hint = 0;
-    const struct gfs_place *places = gfs_rights_places(mine, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        gfs_id share = places[i].share->id;
-        gfs_perms differs = gfs_rights_on(mine, share) ^ gfs_rights_on(other, share);
-        if ((differs & GFS_VIEW) || mode_differs(change, share) || !has_place(other, &places[i], &hint))
-            forget_place(change, view, &places[i]);
-    }
-}
-
-static void compare_groups(struct change *change, struct gfs_view *view, const struct gfs_rights *mine,
-                           const struct gfs_rights *other) {
-    const struct gfs_node *root = gfs_view_find_node(change->mount, view, GFS_NODE_VIEW, 0, 0, 0);
-    size_t count = 0, others = 0;
-    const struct gfs_group_of_user *groups = gfs_rights_groups(mine, &count);
-    const struct gfs_group_of_user *other_groups = gfs_rights_groups(other, &others);
-
-    for (size_t i = 0; i < count; i++) {
-        size_t j = 0;
-        while (j < others && (other_groups[j].group->id != groups[i].group->id ||
-                              strcmp(other_groups[j].group->name, groups[i].group->name) != 0 ||
-                              other_groups[j].role != groups[i].role))
-            j++;
-        if (j == others)
-            forget_in(change, root, groups[i].group->name);
-    }
-}
-
-/* ---- what is in shares ---- */
+/* ---- which shares of which views ---- */
 
 static bool share_differs(const struct gfs_share *a, const struct gfs_share *b) {
     return !a || !b || a->archived != b->archived || a->overwrite_upload != b->overwrite_upload ||
@@ -106,97 +30,177 @@ static bool share_differs(const struct gfs_share *a, const struct gfs_share *b) 
            a->data_mode != b->data_mode || a->audit != b->audit;
 }
 
-static void compare_tree(void *context, struct gfs_tree *tree) {
-    struct change *change = context;
-    gfs_id user = tree->view->user;
-    const struct gfs_share *share_before = gfs_snapshot_share(change->before, tree->share);
-    const struct gfs_share *share_after = gfs_snapshot_share(change->after, tree->share);
-    const struct gfs_rights *before = gfs_snapshot_rights(change->before, user, change->before_ns);
-    const struct gfs_rights *after = gfs_snapshot_rights(change->after, user, change->now_ns);
-    gfs_perms held = before ? gfs_rights_on(before, tree->share) : 0;
-    gfs_perms holds = after ? gfs_rights_on(after, tree->share) : 0;
-    gfs_perms lost = held & (gfs_perms)~holds;
-
-    tree->changed = tree->changed || held != holds || share_differs(share_before, share_after);
-    change->any_tree = change->any_tree || tree->changed;
-    if (share_after && ((lost & GFS_UPLOAD) || ((lost & GFS_MAKE_FOLDER) && !(holds & GFS_UPLOAD))))
-        gfs_view_raise_floor(change->mount, tree->view, share_after, change->now_ns);
+/* What a user may do in a share, archived or not. */
+static gfs_perms perms_on(const struct gfs_rights *rights, const struct gfs_share *share) {
+    gfs_perms held = rights && share ? gfs_rights_on(rights, share->id) : 0;
+    return share && share->archived ? held & (GFS_VIEW | GFS_DOWNLOAD) : held;
 }
 
 static void mark_tree(void *context, struct gfs_tree *tree) {
-    struct change *change = context;
+    struct gfs_change *change = context;
+    gfs_id user = tree->view->user;
+    const struct gfs_share *share_before = gfs_snapshot_share(change->before, tree->share);
+    const struct gfs_share *share_after = gfs_snapshot_share(change->after, tree->share);
+    const struct gfs_share *share = share_after ? share_after : share_before;
+    gfs_perms held = perms_on(gfs_snapshot_rights(change->before, user, change->before_ns), share_before);
+    gfs_perms holds = perms_on(gfs_snapshot_rights(change->after, user, change->now_ns), share_after);
+
+    tree->lost = held & (gfs_perms)~holds;
+    tree->changed = tree->changed || held != holds || share_differs(share_before, share_after);
+    tree->kill = share && share->on_revoke == GFS_REVOKE_KILL;
+    change->any_tree = change->any_tree || tree->changed;
+    /* What an archive ends is pending no more by itself, see target.c. */
+    if (share_after && !share_after->archived &&
+        ((tree->lost & GFS_UPLOAD) || ((tree->lost & GFS_MAKE_FOLDER) && !(holds & GFS_UPLOAD))))
+        gfs_view_raise_floor(change->mount, tree->view, share_after, change->now_ns);
+}
+
+static void mark_changed(void *context, struct gfs_tree *tree) {
+    struct gfs_change *change = context;
     tree->changed = change->any_tree = true;
-}
-
-static void compare_view(void *context, struct gfs_view *view) {
-    struct change *change = context;
-    const struct gfs_rights *before = gfs_snapshot_rights(change->before, view->user, change->before_ns);
-    const struct gfs_rights *after = gfs_snapshot_rights(change->after, view->user, change->now_ns);
-    const struct gfs_user *user = gfs_snapshot_user(change->after, view->user);
-
-    if (user && gfs_view_set_owner(change->mount, view, user)) {
-        const struct gfs_node *root = gfs_view_find_node(change->mount, view, GFS_NODE_VIEW, 0, 0, 0);
-        if (root)
-            gfs_notify_forget_node(change->mount, gfs_node_id(root));
-        gfs_view_visit_trees(change->mount, view, mark_tree, change);
-    }
-    gfs_view_visit_trees(change->mount, view, compare_tree, change);
-    if (!before || !after)
-        return; /* the user went: all rights are gone, and the trees have been marked */
-    compare_groups(change, view, before, after);
-    compare_groups(change, view, after, before);
-    compare_places(change, view, before, after);
-    compare_places(change, view, after, before);
-}
-
-/* ---- nodes of changed trees ---- */
-
-struct ids {
-    uint64_t *list;
-    size_t count, size;
-};
-
-static void collect(void *context, struct gfs_node *node) {
-    struct ids *ids = context;
-
-    if (!node->tree->changed)
-        return;
-    if (ids->count == ids->size) {
-        size_t size = ids->size ? ids->size * 2 : 1024;
-        uint64_t *list = realloc(ids->list, size * sizeof *list);
-        if (!list)
-            return; /* the timeouts of the caches remain */
-        ids->list = list;
-        ids->size = size;
-    }
-    ids->list[ids->count++] = gfs_node_id(node);
 }
 
 static void unmark(void *context, struct gfs_tree *tree) {
     (void)context;
-    tree->changed = false;
+    tree->changed = tree->kill = false;
+    tree->lost = 0;
 }
 
 static void unmark_view(void *context, struct gfs_view *view) {
     gfs_view_visit_trees(context, view, unmark, NULL);
 }
 
+static void compare_view(void *context, struct gfs_view *view) {
+    struct gfs_change *change = context;
+    const struct gfs_user *user = gfs_snapshot_user(change->after, view->user);
+
+    if (user && gfs_view_set_owner(change->mount, view, user)) {
+        const struct gfs_node *root = gfs_view_find_node(change->mount, view, GFS_NODE_VIEW, 0, 0, 0);
+        if (root)
+            gfs_notify_forget_node(change->mount, gfs_node_id(root));
+        gfs_view_visit_trees(change->mount, view, mark_changed, change);
+    }
+    gfs_view_visit_trees(change->mount, view, mark_tree, change);
+    gfs_change_names(change, view);
+}
+
+static void names_of_view(void *context, struct gfs_view *view) {
+    gfs_change_names(context, view);
+}
+
+/* ---- what is open ---- */
+
+struct open_item {
+    uint64_t device, inode, id;
+    const struct gfs_node *node; /* may be gone */
+};
+
+struct open_items {
+    struct open_item *list;
+    size_t count, size;
+};
+
+static void collect_open(void *context, const struct gfs_node *node) {
+    struct open_items *items = context;
+
+    if (node->kind != GFS_NODE_ITEM || !node->tree->changed)
+        return;
+    if (items->count == items->size) {
+        size_t size = items->size ? items->size * 2 : 64;
+        struct open_item *list = realloc(items->list, size * sizeof *list);
+        if (!list)
+            return; /* it is dealt with among the rest */
+        items->list = list;
+        items->size = size;
+    }
+    items->list[items->count++] = (struct open_item){
+        .device = node->backing->device, .inode = node->backing->inode, .id = gfs_node_id(node), .node = node};
+}
+
+static int by_id(const void *a, const void *b) {
+    const struct open_item *left = a, *right = b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+/* With the stripe locked. Of a file that passes through, every descriptor ends: which of them has the
+ * right that was lost is not told apart, and what is mapped outlives its handle. */
+static void doom(void *context, struct gfs_node *node) {
+    if (node->fast && !node->dead && (atomic_load(&node->opened_needs) & node->tree->lost))
+        gfs_doom(context, node, node->tree->kill);
+}
+
+static void take_back_open(struct gfs_change *change) {
+    struct open_items items = {0};
+    struct gfs_doomed_list doomed = {0};
+
+    gfs_opened_visit(change->mount, collect_open, &items);
+    if (items.count)
+        qsort(items.list, items.count, sizeof *items.list, by_id);
+    for (size_t i = 0; i < items.count; i++)
+        gfs_node_visit(change->mount, items.list[i].device, items.list[i].inode, items.list[i].node, doom, &doomed);
+    gfs_revoke_open(change->mount, &doomed);
+    free(doomed.list);
+    for (size_t i = 0; i < items.count; i++)
+        if (i == 0 || items.list[i].id != items.list[i - 1].id)
+            gfs_notify_forget_node(change->mount, items.list[i].id);
+    free(items.list);
+}
+
+/* ---- what requests of before left behind, and the rest ---- */
+
+/* False: none was there. */
+static bool await_requests(const struct gfs_snapshot *before) {
+    const struct timespec pause = {.tv_nsec = 100000};
+    int64_t deadline_ns = gfs_monotonic_ns() + DRAIN_NS;
+    bool any = false;
+
+    while (gfs_authority_in_use(before) && gfs_monotonic_ns() < deadline_ns) {
+        any = true;
+        nanosleep(&pause, NULL);
+    }
+    return any;
+}
+
+struct rest {
+    uint64_t *ids;
+    size_t count, size;
+    struct gfs_doomed_list doomed;
+};
+
+static void collect(void *context, struct gfs_node *node) {
+    struct rest *rest = context;
+
+    if (!node->tree->changed)
+        return;
+    doom(&rest->doomed, node);
+    if (rest->count == rest->size) {
+        size_t size = rest->size ? rest->size * 2 : 1024;
+        uint64_t *ids = realloc(rest->ids, size * sizeof *ids);
+        if (!ids)
+            return; /* the timeouts of the caches remain */
+        rest->ids = ids;
+        rest->size = size;
+    }
+    rest->ids[rest->count++] = gfs_node_id(node);
+}
+
 void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after) {
-    struct change change = {.mount = context,
-                            .before = before,
-                            .after = after,
-                            .before_ns = gfs_snapshot_loaded_ns(before),
-                            .now_ns = gfs_now_ns(),
-                            .notices = gfs_notices_begin()};
-    struct ids ids = {0};
+    struct gfs_change change = {.mount = context,
+                                .before = before,
+                                .after = after,
+                                .before_ns = gfs_snapshot_loaded_ns(before),
+                                .now_ns = gfs_now_ns(),
+                                .notices = gfs_notices_begin()};
+    struct rest rest = {0};
 
     gfs_views_visit(change.mount, compare_view, &change);
+    if (change.any_tree)
+        take_back_open(&change);
+    if (await_requests(before))
+        gfs_views_visit(change.mount, names_of_view, &change); /* they may have looked some up */
     gfs_notices_end(change.mount, change.notices);
-    if (!change.any_tree)
-        return;
-    gfs_nodes_visit(change.mount, collect, &ids);
-    for (size_t i = 0; i < ids.count; i++)
-        gfs_notify_forget_node(change.mount, ids.list[i]);
-    free(ids.list);
+    if (change.any_tree)
+        gfs_nodes_visit(change.mount, collect, &rest);
+    gfs_revoke_rest(change.mount, gfs_snapshot_generation(after), &rest.doomed, rest.ids, rest.count);
     gfs_views_visit(change.mount, unmark_view, change.mount);
 }

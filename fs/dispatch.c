@@ -7,6 +7,7 @@
 #include "fs/notify.h"
 #include "fs/ops/ops.h"
 #include "fs/passthrough.h"
+#include "fs/poison.h"
 #include "guildfs/clock.h"
 
 bool gfs_call_begin(struct gfs_call *call, fuse_req_t req) {
@@ -122,6 +123,13 @@ static double virtual_timeout(const struct gfs_call *call) {
     return (double)call->mount->options.attr_timeout_ns / 1e9;
 }
 
+static void reply_virtual(struct gfs_call *call, struct gfs_node *node, double timeout) {
+    struct fuse_entry_param entry = {
+        .ino = gfs_node_id(node), .generation = 1, .attr_timeout = timeout, .entry_timeout = timeout};
+    gfs_view_stat(call, node, &entry.attr);
+    fuse_reply_entry(call->req, &entry);
+}
+
 static void lookup_virtual(struct gfs_call *call, struct gfs_node *parent, const char *name) {
     struct gfs_view_entry found;
     int rc = gfs_view_lookup(call, parent, name, &found);
@@ -133,12 +141,7 @@ static void lookup_virtual(struct gfs_call *call, struct gfs_node *parent, const
     } else if (found.place) {
         lookup_share(call, parent, found.place);
     } else {
-        struct fuse_entry_param entry = {.ino = gfs_node_id(found.node),
-                                         .generation = 1,
-                                         .attr_timeout = virtual_timeout(call),
-                                         .entry_timeout = virtual_timeout(call)};
-        gfs_view_stat(call, found.node, &entry.attr);
-        fuse_reply_entry(call->req, &entry);
+        reply_virtual(call, found.node, virtual_timeout(call));
     }
 }
 
@@ -148,7 +151,10 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent_id, const char *name) {
     if (!gfs_call_begin(&call, req))
         return;
     struct gfs_node *parent = gfs_node_of(call.mount, parent_id);
-    if (parent->kind == GFS_NODE_ITEM)
+    struct gfs_node *door = gfs_poison_find_door(call.mount, parent, name, fuse_req_ctx(req));
+    if (door)
+        reply_virtual(&call, door, 0);
+    else if (parent->kind == GFS_NODE_ITEM)
         lookup_item(&call, parent, name);
     else
         lookup_virtual(&call, parent, name);
@@ -214,8 +220,7 @@ static int guard_setattr(struct gfs_call *call, struct gfs_target *target, const
                 ((valid & FUSE_SET_ATTR_GID) && wanted->st_gid != atomic_load(&view->gid))))
         rc = gfs_guard(call, target, GFS_OP_CHOWN);
     if (!rc && (valid & FUSE_SET_ATTR_SIZE))
-        rc = handle && handle->writes ? gfs_guard_handle(call, handle, true)
-                                      : gfs_guard(call, target, GFS_OP_TRUNCATE);
+        rc = handle && handle->writes ? gfs_guard_handle(call, handle, true) : gfs_guard(call, target, GFS_OP_TRUNCATE);
     if (!rc && (valid & FUSE_SET_ATTR_MODE))
         rc = gfs_guard(call, target, GFS_OP_CHMOD);
     if (!rc && (valid & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)))
@@ -249,7 +254,8 @@ static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *wanted, int v
 /* ---- operations on one item that need one right, and answer by themselves ---- */
 
 /* The item, judged; false when the request has been answered with an error. */
-static bool begin_item(struct gfs_call *call, fuse_req_t req, fuse_ino_t id, enum gfs_op op, struct gfs_target *target) {
+static bool begin_item(struct gfs_call *call, fuse_req_t req, fuse_ino_t id, enum gfs_op op,
+                       struct gfs_target *target) {
     if (!gfs_call_begin(call, req))
         return false;
     int rc = gfs_resolve(call, id, target);
@@ -415,7 +421,7 @@ const struct fuse_lowlevel_ops gfs_dispatch = {
     .flock = gfs_on_flock,
     .bmap = NULL, /* block devices only */
     .ioctl = on_ioctl,
-    .poll = NULL, /* regular files are always ready */
+    .poll = NULL,           /* regular files are always ready */
     .retrieve_reply = NULL, /* nothing is retrieved from the kernel's cache */
     .fallocate = gfs_on_fallocate,
     .copy_file_range = gfs_on_copy_file_range,

@@ -11,6 +11,10 @@
 /* The item behind a node id; -EACCES for a virtual folder, in which nobody can change anything. */
 int gfs_resolve(struct gfs_call *call, fuse_ino_t id, struct gfs_target *out) GFS_MUST_CHECK;
 
+/* dispatch_files.c: before a reply that opens a file. When the policy was swapped while the request was served, the
+ * handle is judged once more: what changed may have been dealt with by then. */
+int gfs_recheck_handle(const struct gfs_call *call, const struct gfs_handle *handle) GFS_MUST_CHECK;
+
 /* dispatch_names.c */
 void gfs_on_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void gfs_on_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);

@@ -11,7 +11,25 @@
 #include "fs/audit.h"
 #include "fs/dispatch.h"
 #include "fs/ops/ops.h"
+#include "fs/poison.h"
 #include "guildfs/clock.h"
+
+int gfs_recheck_handle(const struct gfs_call *call, const struct gfs_handle *handle) {
+    struct gfs_call now = *call;
+    int rc = 0;
+
+    now.snapshot = gfs_authority_enter(call->mount->authority);
+    if (!now.snapshot)
+        return -EIO;
+    if (now.snapshot != call->snapshot) {
+        now.now_ns = gfs_now_ns();
+        rc = handle->reads ? gfs_guard_handle(&now, handle, false) : 0;
+        if (!rc && handle->writes)
+            rc = gfs_guard_handle(&now, handle, true);
+    }
+    gfs_authority_leave(call->mount->authority, now.snapshot);
+    return rc;
+}
 
 void gfs_on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     struct gfs_call call;
@@ -28,6 +46,8 @@ void gfs_on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
             rc = -EACCES;
         if (!rc)
             rc = gfs_op_open(&call, &target, fi, read_needs, write_needs, -1);
+        if (!rc && (rc = gfs_recheck_handle(&call, gfs_handle_of(fi))))
+            gfs_op_close(call.mount, gfs_handle_of(fi), 0);
         if (!rc)
             gfs_audit_opened(&call, &target, fi->flags, gfs_handle_of(fi)->path_fd);
         gfs_target_put(&call, &target);
@@ -45,7 +65,7 @@ static struct gfs_handle *begin_handle(struct gfs_call *call, fuse_req_t req, st
 
     if (!gfs_call_begin(call, req))
         return NULL;
-    int rc = !handle                                    ? -EBADF
+    int rc = !handle                                     ? -EBADF
              : !(write ? handle->writes : handle->reads) ? -EBADF
                                                          : gfs_guard_handle(call, handle, write);
     if (!rc)
@@ -267,6 +287,8 @@ static void list(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struc
         rc = gfs_guard(&call, &folder, GFS_OP_LIST);
     if (rc)
         gfs_reply_error(&call, rc);
+    else if (node->kind == GFS_NODE_DOOR)
+        gfs_poison_list(&call, plus ? size : 0, offset);
     else
         gfs_op_readdir(&call, folder_handle_of(fi), item ? &folder : NULL, size, offset, plus);
     gfs_target_put(&call, &folder);

@@ -108,6 +108,8 @@ static void reply_created(struct gfs_call *call, const struct gfs_target *folder
         return;
     }
     rc = gfs_op_open(call, target, fi, read_needs, write_needs, fd);
+    if (!rc && (rc = gfs_recheck_handle(call, gfs_handle_of(fi))))
+        gfs_op_close(call->mount, gfs_handle_of(fi), 0);
     if (rc) {
         gfs_reply_error(call, rc);
         gfs_node_forget(call->mount, target->node, 1);
@@ -213,6 +215,8 @@ static int tmpfile_in(struct gfs_call *call, struct gfs_target *folder, mode_t m
         return rc;
     }
     rc = gfs_op_open(call, &made, fi, GFS_UPLOAD, GFS_UPLOAD, fd);
+    if (!rc && (rc = gfs_recheck_handle(call, gfs_handle_of(fi))))
+        gfs_op_close(call->mount, gfs_handle_of(fi), 0);
     if (!rc)
         gfs_audit_done(call, &made, GFS_OP_TMPFILE);
     if (rc) {
@@ -302,9 +306,10 @@ void gfs_on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const cha
 /* ---- removing ---- */
 
 /* The root of a share, and what holds one below it, stays where it is, like a mount point. */
-static bool is_mount_point(const struct gfs_call *call, const struct gfs_target *folder, const struct gfs_target *item) {
-    return item->facts.folder && (item->facts.share_root ||
-                                  gfs_share_holds_nested(call->snapshot, folder->share, &item->st));
+static bool is_mount_point(const struct gfs_call *call, const struct gfs_target *folder,
+                           const struct gfs_target *item) {
+    return item->facts.folder &&
+           (item->facts.share_root || gfs_share_holds_nested(call->snapshot, folder->share, &item->st));
 }
 
 static int remove_from(struct gfs_call *call, struct gfs_target *folder, const char *name, enum gfs_op op) {
@@ -366,11 +371,10 @@ struct rename {
 
 static int judge_rename(struct gfs_call *call, struct rename *rename, struct gfs_target *source,
                         struct gfs_target *target) {
-    int rc = gfs_guard_rename(call, source, &rename->to, target, rename->same_folder,
-                              rename->flags & RENAME_NOREPLACE, rename->flags & RENAME_EXCHANGE);
+    int rc = gfs_guard_rename(call, source, &rename->to, target, rename->same_folder, rename->flags & RENAME_NOREPLACE,
+                              rename->flags & RENAME_EXCHANGE);
 
-    if (!rc && (is_mount_point(call, &rename->from, source) ||
-                (target && is_mount_point(call, &rename->to, target))))
+    if (!rc && (is_mount_point(call, &rename->from, source) || (target && is_mount_point(call, &rename->to, target))))
         rc = -EBUSY;
     return rc;
 }
@@ -417,18 +421,17 @@ static bool one_is_virtual(struct gfs_mount *mount, fuse_ino_t a, fuse_ino_t b) 
 void gfs_on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                    unsigned flags) {
     struct gfs_call call;
-    struct rename rename = {
-        .from.fd = -1, .to.fd = -1, .name = name, .new_name = new_name, .flags = flags};
+    struct rename rename = {.from.fd = -1, .to.fd = -1, .name = name, .new_name = new_name, .flags = flags};
 
     if (!gfs_call_begin(&call, req))
         return;
-    int rc = flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)   ? -EINVAL
-             : one_is_virtual(call.mount, parent, new_parent) ? -EXDEV
-                                                               : gfs_resolve(&call, parent, &rename.from);
+    int rc = flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ? -EINVAL
+             : one_is_virtual(call.mount, parent, new_parent)        ? -EXDEV
+                                                                     : gfs_resolve(&call, parent, &rename.from);
     if (!rc)
         rc = gfs_resolve(&call, new_parent, &rename.to);
-    call.names = (struct gfs_audit_names){
-        .folder = &rename.from, .name = name, .new_folder = &rename.to, .new_name = new_name};
+    call.names =
+        (struct gfs_audit_names){.folder = &rename.from, .name = name, .new_folder = &rename.to, .new_name = new_name};
     if (!rc && rename.from.tree != rename.to.tree)
         rc = -EXDEV; /* see gfs_on_link() */
     if (!rc) {

@@ -77,8 +77,7 @@ int gfs_guard_add(struct gfs_call *call, struct gfs_target *folder, struct gfs_t
 
 int gfs_guard_link(struct gfs_call *call, struct gfs_target *item, struct gfs_target *folder,
                    struct gfs_target *taken) {
-    struct gfs_decision decision =
-        gfs_decide_link(facts_of(call, item), facts_of(call, folder), facts_of(call, taken));
+    struct gfs_decision decision = gfs_decide_link(facts_of(call, item), facts_of(call, folder), facts_of(call, taken));
     return verdict(call, folder, GFS_OP_LINK, &decision);
 }
 

@@ -185,7 +185,7 @@ static int mount_it(struct daemon *daemon, struct gfs_error *err) {
     if (rc < 0)
         return rc;
     daemon->mounted = true;
-    return gfs_mount_start(mount, err);
+    return gfs_mount_start(mount, daemon->stop.device, err);
 }
 
 static int start_threads(struct daemon *daemon, struct gfs_error *err) {

@@ -13,6 +13,7 @@
  *   6. notifier queue notify.c
  *   7. open files     opened.c
  *   8. audit queue    audit_queue.c
+ *   9. the locks of poison.c, revoke.c, remnants.c and sweep.c, each by itself
  * None is held across a reply, a notification to the kernel, SQL or logging.
  */
 #ifndef GUILDFS_FS_MOUNT_H
@@ -20,6 +21,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "guildfs/authority.h"
 
@@ -32,16 +34,19 @@ struct gfs_quotas;
 struct gfs_names;
 struct gfs_opened_list;
 struct gfs_audit;
+struct gfs_poison;
+struct gfs_revoker;
+struct gfs_remnants;
 
 struct gfs_mount_options {
-    char *store;      /* absolute path of the store's directory */
-    char *mountpoint; /* absolute, resolved */
-    char *user;       /* name of the user whose view is the root; NULL: all views */
+    char *store;       /* absolute path of the store's directory */
+    char *mountpoint;  /* absolute, resolved */
+    char *user;        /* name of the user whose view is the root; NULL: all views */
     uint32_t uid, gid; /* shown as owner in a single view; GFS_NO_UID: the user's own */
     int64_t attr_timeout_ns;
     int64_t entry_timeout_ns;
     int64_t stale_limit_ns;
-    int64_t audit_bytes;  /* of a file of the audit log, before it is rotated */
+    int64_t audit_bytes; /* of a file of the audit log, before it is rotated */
     unsigned audit_keep; /* rotated files of it */
     bool foreground, debug, read_only;
     unsigned max_threads;
@@ -60,6 +65,9 @@ struct gfs_mount {
     struct gfs_names *names;
     struct gfs_opened_list *opened;
     struct gfs_audit *audit;
+    struct gfs_poison *poison;
+    struct gfs_revoker *revoker;
+    struct gfs_remnants *remnants;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t requests, denied, open_handles;
     /* data mode "fast", see passthrough.h */
@@ -70,12 +78,12 @@ struct gfs_mount {
 
 /*
  * Makes and frees all tables (nodes, views, notifier, locks, quotas, names) of a mount whose
- * options and authority are set. state.c. After the session exists, gfs_mount_start() starts the
- * threads that need it; gfs_mount_stop() ends them, and closes what is open. It is called when no
- * request is served any more, and before the session is destroyed.
+ * options and authority are set. state.c. After the session is mounted, with st_dev `device`,
+ * gfs_mount_start() starts the threads that need it; gfs_mount_stop() ends them, and closes what is open. It is called
+ * when no request is served any more, and before the session is destroyed.
  */
 int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;
-int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) GFS_MUST_CHECK;
+int gfs_mount_start(struct gfs_mount *mount, dev_t device, struct gfs_error *err) GFS_MUST_CHECK;
 void gfs_mount_stop(struct gfs_mount *mount);
 void gfs_mount_tables_free(struct gfs_mount *mount);
 

@@ -20,9 +20,15 @@ static bool same_path(const char *field, const char *path) {
     return !*field && !*path;
 }
 
+/* A path, or (NULL) a number. */
+struct wanted {
+    const char *path;
+    int id;
+};
+
 /* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
  * Fields end at a blank; of those behind the sixth there may be any number, up to the "-". */
-static bool parse(char *line, const char *path, struct gfs_mountinfo *out) {
+static bool parse(char *line, const struct wanted *wanted, struct gfs_mountinfo *out) {
     char *type = strstr(line, " - "), *rest = line, *fields[5];
     struct gfs_mountinfo found;
 
@@ -35,14 +41,16 @@ static bool parse(char *line, const char *path, struct gfs_mountinfo *out) {
         if (!fields[i])
             return false;
     }
-    if (!same_path(fields[4], path) || sscanf(fields[2], "%u:%u", &found.major, &found.minor) != 2)
+    if (wanted->path ? !same_path(fields[4], wanted->path) : strtol(fields[0], NULL, 10) != wanted->id)
+        return false;
+    if (sscanf(fields[2], "%u:%u", &found.major, &found.minor) != 2)
         return false;
     snprintf(found.type, sizeof found.type, "%.*s", (int)strcspn(type, " \n"), type);
     *out = found;
     return true;
 }
 
-int gfs_mountinfo_search(FILE *list, const char *path, struct gfs_mountinfo *out) {
+static int search(FILE *list, const struct wanted *wanted, struct gfs_mountinfo *out) {
     struct gfs_mountinfo found;
     bool any = false;
     char *line = NULL;
@@ -50,7 +58,7 @@ int gfs_mountinfo_search(FILE *list, const char *path, struct gfs_mountinfo *out
 
     /* In the order in which they were mounted: the last one lies on top. */
     while (getline(&line, &size, list) > 0)
-        any = parse(line, path, &found) || any;
+        any = parse(line, wanted, &found) || any;
     free(line);
     if (ferror(list))
         return -EIO;
@@ -60,11 +68,23 @@ int gfs_mountinfo_search(FILE *list, const char *path, struct gfs_mountinfo *out
     return 0;
 }
 
-int gfs_mountinfo_find(const char *path, struct gfs_mountinfo *out) {
-    FILE *list = fopen("/proc/self/mountinfo", "re");
-    if (!list)
+int gfs_mountinfo_search(FILE *list, const char *path, struct gfs_mountinfo *out) {
+    return search(list, &(struct wanted){.path = path}, out);
+}
+
+static int search_file(const char *list, const struct wanted *wanted, struct gfs_mountinfo *out) {
+    FILE *file = fopen(list, "re");
+    if (!file)
         return -errno;
-    int rc = gfs_mountinfo_search(list, path, out);
-    fclose(list);
+    int rc = search(file, wanted, out);
+    fclose(file);
     return rc;
+}
+
+int gfs_mountinfo_find(const char *path, struct gfs_mountinfo *out) {
+    return search_file("/proc/self/mountinfo", &(struct wanted){.path = path}, out);
+}
+
+int gfs_mountinfo_by_id(const char *list, int id, struct gfs_mountinfo *out) {
+    return search_file(list, &(struct wanted){.id = id}, out);
 }

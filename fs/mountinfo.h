@@ -16,7 +16,10 @@ struct gfs_mountinfo {
  * is none; -EIO and others: the list cannot be read. */
 int gfs_mountinfo_find(const char *path, struct gfs_mountinfo *out) GFS_MUST_CHECK;
 
-/* The same, in a list that is open already. */
+/* The mount with this number, in a list such as /proc/self/mountinfo. -ENOENT: there is none. */
+int gfs_mountinfo_by_id(const char *list, int id, struct gfs_mountinfo *out) GFS_MUST_CHECK;
+
+/* The same as the first, in a list that is open already. */
 int gfs_mountinfo_search(FILE *list, const char *path, struct gfs_mountinfo *out) GFS_MUST_CHECK;
 
 #endif

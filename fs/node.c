@@ -86,6 +86,14 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
     return 0;
 }
 
+void gfs_node_take(struct gfs_mount *mount, struct gfs_node *node) {
+    struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, node->backing);
+
+    pthread_mutex_lock(&stripe->lock);
+    node->lookups++;
+    pthread_mutex_unlock(&stripe->lock);
+}
+
 void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lookups) {
     if (node->kind != GFS_NODE_ITEM)
         return;
@@ -113,6 +121,19 @@ void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lo
     if (last)
         free(backing);
     gfs_descriptor_close(mount, old);
+}
+
+void gfs_node_visit(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *wanted,
+                    void (*visit)(void *context, struct gfs_node *node), void *context) {
+    struct gfs_stripe *stripe = gfs_stripe_of(mount, device, inode);
+
+    pthread_mutex_lock(&stripe->lock);
+    const struct gfs_backing *backing = *gfs_bucket_of(stripe, device, inode);
+    for (; backing; backing = backing->next_in_bucket)
+        for (struct gfs_node *node = backing->nodes; node; node = node->next_of_backing)
+            if (node == wanted)
+                visit(context, node);
+    pthread_mutex_unlock(&stripe->lock);
 }
 
 void gfs_node_kill(struct gfs_node *node) {

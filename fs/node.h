@@ -30,8 +30,11 @@ struct gfs_tree {
     gfs_id share;
     const struct gfs_tree *around; /* the tree in which a nested share shows; NULL */
     _Atomic int64_t floor_ns;      /* uploads closed before this are not pending: last loss of Upload */
-    bool changed;                  /* the refresher's own mark, see change.c */
-    struct gfs_tree *next;         /* in the view; under the view table's lock */
+    /* the refresher's own, see change.c */
+    bool changed;
+    bool kill; /* who holds on to something is killed */
+    gfs_perms lost;
+    struct gfs_tree *next; /* in the view; under the view table's lock */
 };
 
 enum gfs_node_kind {
@@ -40,6 +43,7 @@ enum gfs_node_kind {
     GFS_NODE_PLACE, /* a group, or my, or public: folders of kinds */
     GFS_NODE_KIND,  /* a kind's folder: shares */
     GFS_NODE_ITEM,  /* the root of a share, or something in it */
+    GFS_NODE_DOOR,  /* the daemon's own, see poison.h */
 };
 
 /* There may be millions: the order of the fields leaves no gaps. */
@@ -56,6 +60,8 @@ struct gfs_node {
     /* without a lock */
     _Atomic bool pages;                         /* the kernel may hold some of the file's content in this view */
     _Atomic int64_t pages_ctime_ns, pages_size; /* the version of the file that these belong to */
+    /* fast: what was needed for opening it, ever, since a mapping outlives its handle */
+    _Atomic gfs_perms opened_needs;
     /* never changes */
     gfs_id group;                /* PLACE, KIND: of GFS_PLACE_GROUP */
     struct gfs_view *view;       /* NULL for the top */
@@ -101,8 +107,14 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
  */
 void gfs_node_kill(struct gfs_node *node);
 
+/* One lookup more. */
+void gfs_node_take(struct gfs_mount *mount, struct gfs_node *node);
 /* Takes back lookups; frees the node when none is left. Virtual nodes stay. */
 void gfs_node_forget(struct gfs_mount *mount, struct gfs_node *node, uint64_t lookups);
+
+/* Calls visit, with the stripe locked, when the node of that file is still there. */
+void gfs_node_visit(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *wanted,
+                    void (*visit)(void *context, struct gfs_node *node), void *context);
 
 /* Counts handles that are open for writing. */
 void gfs_node_add_writer(struct gfs_mount *mount, struct gfs_node *node, int difference);

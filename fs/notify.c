@@ -217,8 +217,7 @@ static void send_notice(struct gfs_mount *mount, struct gfs_notices *notices, st
 
     if (!notice)
         return; /* the timeouts of the caches remain */
-    *notice =
-        (struct notice){.notices = notices, .view = to.view, .node = to.id, .offset = offset, .length = length};
+    *notice = (struct notice){.notices = notices, .view = to.view, .node = to.id, .offset = offset, .length = length};
     memcpy(notice->name, name, size);
     pthread_mutex_lock(&mount->notifier->lock);
     bool taken = enqueue(mount, notice);

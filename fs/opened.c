@@ -30,13 +30,14 @@ int gfs_opened_admit(struct gfs_mount *mount, const struct gfs_view *view) {
     return view && atomic_load(&view->opened) >= mount->opened->most_per_view ? -ENFILE : 0;
 }
 
-void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, struct gfs_view *view, bool folder) {
+void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, const struct gfs_node *node, bool folder) {
     struct gfs_opened_list *list = mount->opened;
 
     opened->folder = folder;
-    opened->view = view;
-    if (view)
-        atomic_fetch_add(&view->opened, 1);
+    opened->node = node;
+    opened->view = node->view;
+    if (opened->view)
+        atomic_fetch_add(&opened->view->opened, 1);
     pthread_mutex_lock(&list->lock);
     opened->previous = &list->ends;
     opened->next = list->ends.next;
@@ -52,6 +53,16 @@ void gfs_opened_remove(struct gfs_mount *mount, struct gfs_opened *opened) {
     opened->previous->next = opened->next;
     opened->next->previous = opened->previous;
     pthread_mutex_unlock(&mount->opened->lock);
+}
+
+void gfs_opened_visit(struct gfs_mount *mount, void (*visit)(void *context, const struct gfs_node *node),
+                      void *context) {
+    struct gfs_opened_list *list = mount->opened;
+
+    pthread_mutex_lock(&list->lock);
+    for (const struct gfs_opened *opened = list->ends.next; opened != &list->ends; opened = opened->next)
+        visit(context, opened->node);
+    pthread_mutex_unlock(&list->lock);
 }
 
 void gfs_opened_list_free(struct gfs_mount *mount) {

@@ -10,13 +10,15 @@
 #include "guildfs/compiler.h"
 
 struct gfs_mount;
+struct gfs_node;
 struct gfs_opened_list;
 struct gfs_view;
 
 /* The first member of struct gfs_handle and struct gfs_folder_handle. */
 struct gfs_opened {
     struct gfs_opened *previous, *next; /* under the list's lock */
-    struct gfs_view *view;              /* NULL: the top, which is nobody's */
+    const struct gfs_node *node;
+    struct gfs_view *view; /* NULL: the top, which is nobody's */
     bool folder;
 };
 
@@ -26,7 +28,11 @@ void gfs_opened_list_free(struct gfs_mount *mount);
 
 /* 0; -ENFILE when the view has half of the daemon's descriptors open: the rest is for others. */
 int gfs_opened_admit(struct gfs_mount *mount, const struct gfs_view *view) GFS_MUST_CHECK;
-void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, struct gfs_view *view, bool folder);
+void gfs_opened_add(struct gfs_mount *mount, struct gfs_opened *opened, const struct gfs_node *node, bool folder);
 void gfs_opened_remove(struct gfs_mount *mount, struct gfs_opened *opened);
+
+/* Calls visit with the node of everything that is open, with the list locked: take nothing else there. */
+void gfs_opened_visit(struct gfs_mount *mount, void (*visit)(void *context, const struct gfs_node *node),
+                      void *context);
 
 #endif

@@ -35,7 +35,7 @@ struct gfs_quota_change {
     void *usage;
     struct gfs_written *written; /* data mode fast: it may have grown by itself; NULL: it has not */
     int64_t charged;             /* the size that the usage has of it */
-    uint64_t count; /* number of the count that was told of this change; 0: none was running */
+    uint64_t count;              /* number of the count that was told of this change; 0: none was running */
 };
 void gfs_quota_begin(struct gfs_call *call, const struct gfs_share *share, const struct gfs_backing *backing, int fd,
                      struct gfs_quota_change *change);

@@ -6,7 +6,9 @@
 #include "fs/names.h"
 #include "fs/notify.h"
 #include "fs/ops/ops.h"
+#include "fs/poison.h"
 #include "fs/quota.h"
+#include "fs/remnants.h"
 
 int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     int rc = gfs_nodes_new(&mount->nodes);
@@ -29,6 +31,12 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
                                                        .keep = mount->options.audit_keep},
                            &mount->audit);
     if (!rc)
+        rc = gfs_poison_new(&mount->poison);
+    if (!rc)
+        rc = gfs_revoker_new(&mount->revoker);
+    if (!rc)
+        rc = gfs_remnants_new(&mount->remnants);
+    if (!rc)
         rc = gfs_views_set_root(mount);
     if (rc) {
         gfs_mount_tables_free(mount);
@@ -37,16 +45,24 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     return 0;
 }
 
-int gfs_mount_start(struct gfs_mount *mount, struct gfs_error *err) {
+int gfs_mount_start(struct gfs_mount *mount, dev_t device, struct gfs_error *err) {
     int rc = gfs_notifier_start(mount);
-    if (rc)
-        return gfs_error_set(err, -rc, "cannot start the notifier's threads: %s", strerror(-rc));
-    rc = gfs_audit_start(mount->audit);
-    return rc ? gfs_error_set(err, -rc, "cannot start the writer of the audit log: %s", strerror(-rc)) : 0;
+    if (!rc)
+        rc = gfs_poison_start(mount, device);
+    if (!rc)
+        rc = gfs_remnants_start(mount, device);
+    if (!rc)
+        rc = gfs_revoker_start(mount);
+    if (!rc)
+        rc = gfs_audit_start(mount->audit);
+    return rc ? gfs_error_set(err, -rc, "cannot start a thread: %s", strerror(-rc)) : 0;
 }
 
 void gfs_mount_stop(struct gfs_mount *mount) {
     gfs_locks_stop(mount->locks);
+    gfs_poison_stop(mount);
+    gfs_revoker_stop(mount);
+    gfs_remnants_stop(mount);
     gfs_opened_list_free(mount); /* while there is a session that can be told */
     gfs_notifier_stop(mount);
     gfs_audit_stop(mount->audit);
@@ -55,6 +71,9 @@ void gfs_mount_stop(struct gfs_mount *mount) {
 void gfs_mount_tables_free(struct gfs_mount *mount) {
     gfs_audit_free(mount->audit);
     gfs_opened_list_free(mount);
+    gfs_remnants_free(mount->remnants);
+    gfs_revoker_free(mount->revoker);
+    gfs_poison_free(mount->poison);
     gfs_names_free(mount->names);
     gfs_quotas_free(mount->quotas);
     gfs_locks_free(mount->locks);
@@ -62,6 +81,9 @@ void gfs_mount_tables_free(struct gfs_mount *mount) {
     gfs_nodes_free(mount->nodes);
     gfs_views_free(mount->views);
     mount->audit = NULL;
+    mount->remnants = NULL;
+    mount->revoker = NULL;
+    mount->poison = NULL;
     mount->names = NULL;
     mount->quotas = NULL;
     mount->locks = NULL;

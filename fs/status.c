@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "fs/audit_queue.h"
+#include "fs/remnants.h"
+#include "fs/revoke.h"
 #include "guildfs/clock.h"
 
 /* JSON is UTF-8; a path need not be. */
@@ -66,6 +68,56 @@ static void add_audit(json_t *object, const struct gfs_audit_status *status) {
     json_object_set_new(object, "audit_problem", text(status->problem));
 }
 
+/* ---- what could not be taken back ---- */
+
+enum { HOLDERS_SHOWN = 100 };
+
+struct shown {
+    json_t *list;
+    const struct gfs_snapshot *snapshot; /* NULL: the store cannot be read */
+    uint64_t more;
+};
+
+/* "genomics/files/atlas", as the command line names it. */
+static json_t *share_reference(const struct gfs_snapshot *snapshot, gfs_id id) {
+    const struct gfs_share *share = snapshot ? gfs_snapshot_share(snapshot, id) : NULL;
+    const struct gfs_group *group = share ? gfs_snapshot_group(snapshot, share->group) : NULL;
+    char reference[1024];
+
+    if (!share)
+        return json_null();
+    snprintf(reference, sizeof reference, "%s%s%s/%s", group ? group->name : "", group ? "/" : "",
+             gfs_kind_folder(share->kind), share->name);
+    return text(reference);
+}
+
+static void add_holder(void *context, const struct gfs_holder *holder) {
+    struct shown *shown = context;
+    const struct gfs_user *user = shown->snapshot ? gfs_snapshot_user(shown->snapshot, holder->user) : NULL;
+
+    if (json_array_size(shown->list) == HOLDERS_SHOWN) {
+        shown->more++;
+        return;
+    }
+    json_array_append_new(shown->list,
+                          json_pack("{s:i, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "pid", (int)holder->process, "program",
+                                    text(holder->program), "uid", (json_int_t)holder->uid, "user",
+                                    user ? text(user->name) : json_null(), "share",
+                                    share_reference(shown->snapshot, holder->share), "generation",
+                                    (json_int_t)holder->generation, "descriptors", (json_int_t)holder->descriptors,
+                                    "mappings", (json_int_t)holder->mappings));
+}
+
+static void add_holders(json_t *object, struct gfs_mount *mount) {
+    struct shown shown = {.list = json_array(), .snapshot = gfs_authority_enter(mount->authority)};
+
+    if (shown.list)
+        gfs_remnants_visit(mount, add_holder, &shown);
+    gfs_authority_leave(mount->authority, shown.snapshot);
+    json_object_set_new(object, "not_closed", shown.list);
+    json_object_set_new(object, "not_closed_more", number(shown.more));
+}
+
 char *gfs_control_describe(struct gfs_mount *mount) {
     struct gfs_authority_status status = {.generation = 0};
     struct gfs_mount_counts counts = {.views = 0};
@@ -81,7 +133,9 @@ char *gfs_control_describe(struct gfs_mount *mount) {
     json_object_set_new(object, "mountpoint", text(mount->options.mountpoint));
     json_object_set_new(object, "user", mount->options.user ? text(mount->options.user) : json_null());
     add_authority(object, &status);
+    json_object_set_new(object, "settled", number(gfs_revoker_settled(mount, status.generation)));
     add_counts(object, &counts);
+    add_holders(object, mount);
     const char *no_passthrough = atomic_load(&mount->no_passthrough);
     json_object_set_new(object, "passthrough", no_passthrough ? text(no_passthrough) : json_string("works"));
     gfs_audit_status(mount->audit, &audit);

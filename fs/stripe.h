@@ -88,7 +88,7 @@ const struct gfs_device *gfs_device_find(struct gfs_nodes *nodes, uint64_t id);
 /* The name that the filesystem has for the file behind fd: fills the key's handle. */
 int gfs_backing_name(int fd, struct gfs_backing_key *key) GFS_MUST_CHECK;
 /* The whole key. root_fd is any folder of the filesystem. */
-int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing_key *key)
-    GFS_MUST_CHECK;
+int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st,
+                    struct gfs_backing_key *key) GFS_MUST_CHECK;
 
 #endif

@@ -61,13 +61,11 @@ static int tree_of_child(struct gfs_call *call, const struct gfs_target *folder,
     if (rc)
         return rc;
     *share_root = nested != NULL;
-    *tree =
-        nested ? gfs_tree_get(call, around->view, around->place, around->group, nested, around, fd) : folder->tree;
+    *tree = nested ? gfs_tree_get(call, around->view, around->place, around->group, nested, around, fd) : folder->tree;
     return *tree ? 0 : -ENOMEM;
 }
 
-int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name,
-                     struct gfs_target *out) {
+int gfs_target_child(struct gfs_call *call, const struct gfs_target *folder, const char *name, struct gfs_target *out) {
     struct gfs_target target = {.fd = -1};
     bool share_root = false;
     int rc = gfs_open_child(folder->fd, name, &target.fd);
@@ -170,8 +168,7 @@ void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target) {
         return;
     bool holds_open = !target->facts.folder && gfs_view_writes(call->mount, view, &target->st);
     int64_t floor = later(target->share->unarchived_ns, atomic_load(&target->tree->floor_ns));
-    int64_t until =
-        gfs_upload_pending_until(&target->upload, view->uuid, target->share->grace_ns, floor, holds_open);
+    int64_t until = gfs_upload_pending_until(&target->upload, view->uuid, target->share->grace_ns, floor, holds_open);
     bool pending = until > call->now_ns;
     target->pending_until_ns = pending ? until : 0;
     target->facts.own_listed = pending && target->facts.folder;

@@ -91,7 +91,8 @@ static struct gfs_node *virtual_node(struct gfs_view *view, const struct gfs_nod
     return node;
 }
 
-static struct gfs_node *get_virtual_node(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_node *wanted) {
+static struct gfs_node *get_virtual_node(struct gfs_mount *mount, struct gfs_view *view,
+                                         const struct gfs_node *wanted) {
     pthread_mutex_lock(&mount->views->lock);
     struct gfs_node *node = virtual_node(view, wanted);
     pthread_mutex_unlock(&mount->views->lock);
@@ -254,15 +255,20 @@ int gfs_view_lookup(struct gfs_call *call, struct gfs_node *folder, const char *
         const struct gfs_user *user = gfs_snapshot_user_by_name(call->snapshot, name);
         return user ? found_user(call, user, out) : -ENOENT;
     }
-    const struct gfs_rights *rights = rights_of(call, folder->view);
+    const struct gfs_rights *rights = folder->view ? rights_of(call, folder->view) : NULL;
     if (!rights)
         return -ENOENT;
     switch (folder->kind) {
-    case GFS_NODE_VIEW: return lookup_in_view(call, rights, folder, name, out);
-    case GFS_NODE_PLACE: return lookup_in_place(call, rights, folder, name, out);
-    case GFS_NODE_KIND: return lookup_in_kind(rights, folder, name, out);
+    case GFS_NODE_VIEW:
+        return lookup_in_view(call, rights, folder, name, out);
+    case GFS_NODE_PLACE:
+        return lookup_in_place(call, rights, folder, name, out);
+    case GFS_NODE_KIND:
+        return lookup_in_kind(rights, folder, name, out);
     case GFS_NODE_TOP:
-    case GFS_NODE_ITEM: break;
+    case GFS_NODE_DOOR:
+    case GFS_NODE_ITEM:
+        break;
     }
     return -ENOTDIR;
 }
@@ -344,15 +350,20 @@ int gfs_view_list(struct gfs_call *call, struct gfs_node *folder, uint32_t uid, 
 
     if (folder->kind == GFS_NODE_TOP)
         return list_top(call, uid, &listing);
-    const struct gfs_rights *rights = rights_of(call, folder->view);
+    const struct gfs_rights *rights = folder->view ? rights_of(call, folder->view) : NULL;
     if (!rights)
         return 0;
     switch (folder->kind) {
-    case GFS_NODE_VIEW: return list_view(call, rights, folder, &listing);
-    case GFS_NODE_PLACE: return list_place(call, rights, folder, &listing);
-    case GFS_NODE_KIND: return list_kind(rights, folder, &listing);
+    case GFS_NODE_VIEW:
+        return list_view(call, rights, folder, &listing);
+    case GFS_NODE_PLACE:
+        return list_place(call, rights, folder, &listing);
+    case GFS_NODE_KIND:
+        return list_kind(rights, folder, &listing);
     case GFS_NODE_TOP:
-    case GFS_NODE_ITEM: break;
+    case GFS_NODE_DOOR:
+    case GFS_NODE_ITEM:
+        break;
     }
     return -ENOTDIR;
 }
@@ -361,11 +372,16 @@ int gfs_view_list(struct gfs_call *call, struct gfs_node *folder, uint32_t uid, 
 
 static mode_t virtual_mode(const struct gfs_node *node) {
     switch (node->kind) {
-    case GFS_NODE_TOP: return 0755;
-    case GFS_NODE_VIEW: return 0700; /* the gate: nobody else passes it */
+    case GFS_NODE_TOP:
+        return 0755;
+    case GFS_NODE_VIEW:
+        return 0700; /* the gate: nobody else passes it */
+    case GFS_NODE_DOOR:
+        return 0700;
     case GFS_NODE_PLACE:
     case GFS_NODE_KIND:
-    case GFS_NODE_ITEM: break;
+    case GFS_NODE_ITEM:
+        break;
     }
     return 0500;
 }
@@ -400,8 +416,7 @@ static struct gfs_tree *find_tree(const struct gfs_view *view, const struct gfs_
 struct gfs_tree *gfs_tree_get(struct gfs_call *call, struct gfs_view *view, enum gfs_place_kind place, gfs_id group,
                               const struct gfs_share *share, const struct gfs_tree *around, int root_fd) {
     pthread_mutex_t *lock = &call->mount->views->lock;
-    const struct gfs_tree wanted = {
-        .view = view, .place = place, .group = group, .share = share->id, .around = around};
+    const struct gfs_tree wanted = {.view = view, .place = place, .group = group, .share = share->id, .around = around};
 
     pthread_mutex_lock(lock);
     struct gfs_tree *tree = find_tree(view, &wanted);

@@ -50,8 +50,8 @@ struct gfs_view_entry {
     const struct gfs_place *place; /* of the share, lent by the snapshot */
 };
 /* 0; -ENOENT; -ENOMEM. */
-int gfs_view_lookup(struct gfs_call *call, struct gfs_node *folder, const char *name, struct gfs_view_entry *out)
-    GFS_MUST_CHECK;
+int gfs_view_lookup(struct gfs_call *call, struct gfs_node *folder, const char *name,
+                    struct gfs_view_entry *out) GFS_MUST_CHECK;
 
 /*
  * Hands the names of a virtual folder to visit, from number `first` on (counted from 0), until it
@@ -76,7 +76,8 @@ struct gfs_tree *gfs_tree_get(struct gfs_call *call, struct gfs_view *view, enum
  * raised when the user loses Upload, kept in an attribute of the share's root so that a restart
  * does not forget it.
  */
-void gfs_view_raise_floor(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_share *share, int64_t now_ns);
+void gfs_view_raise_floor(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_share *share,
+                          int64_t now_ns);
 
 /* The virtual node of a view, when it has been looked up before; else NULL. */
 struct gfs_node *gfs_view_find_node(struct gfs_mount *mount, struct gfs_view *view, enum gfs_node_kind kind,

@@ -41,6 +41,10 @@ void gfs_authority_leave(struct gfs_authority *authority, const struct gfs_snaps
         gfs_reader_release(snapshot);
 }
 
+bool gfs_authority_in_use(const struct gfs_snapshot *snapshot) {
+    return gfs_reader_holds(snapshot);
+}
+
 /* ---- beginning and end ---- */
 
 static void destroy(struct gfs_authority *authority) {

@@ -17,7 +17,7 @@
 
 #define SOCKET_DIRECTORY "/run/guildfs"
 #define TIMEOUT_MS CLI_DAEMON_TIMEOUT_MS
-#define LARGEST_ANSWER (64 * 1024)
+#define LARGEST_ANSWER (256 * 1024)
 
 static int connect_daemon(const char *device) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -15,6 +15,7 @@
 
 #include "core/cli/commands.h"
 #include "core/cli/daemon.h"
+#include "core/cli/holders.h"
 #include "core/cli/mounts.h"
 #include "core/cli/output.h"
 
@@ -106,6 +107,7 @@ static const struct cli_column details[] = {
     {"passthrough", "Passthrough"},
     {"audit_lost", "Audit lines lost"},
     {"audit_problem", "Audit problem"},
+    {"not_closed", "Not closed"},
     {0},
 };
 
@@ -126,6 +128,19 @@ static int list_one(void *context, const struct cli_mount *mount) {
     return json_array_append_new(listing->list, object) == 0 ? 0 : -ENOMEM;
 }
 
+/* For people: a line of text for each process. */
+static void describe_holders(json_t *object) {
+    json_t *texts = json_array();
+    size_t i;
+    const json_t *holder;
+    json_array_foreach(json_object_get(object, "not_closed"), i, holder) {
+        char *text = cli_holder_text(holder);
+        json_array_append_new(texts, cli_json_text(text ? text : "?"));
+        free(text);
+    }
+    json_object_set_new(object, "not_closed", texts);
+}
+
 static enum gfs_exit status_of_one(struct cli_call *call) {
     struct gfs_error err;
     struct cli_mount mount;
@@ -133,6 +148,8 @@ static enum gfs_exit status_of_one(struct cli_call *call) {
         return cli_fail(call, &err);
     json_t *object = describe(&mount);
     bool serving = serves(object);
+    if (object && !call->json)
+        describe_holders(object);
     enum gfs_exit printed = cli_print_object(call, object, details);
     return serving ? printed : GFS_EXIT_FAILED;
 }

@@ -55,7 +55,7 @@ int gfs_op_opendir(struct gfs_call *call, struct gfs_node *node, const struct gf
         return -ENOMEM;
     }
     pthread_mutex_init(&handle->lock, NULL);
-    gfs_opened_add(call->mount, &handle->opened, node->view, true);
+    gfs_opened_add(call->mount, &handle->opened, node, true);
     fi->fh = (uint64_t)(uintptr_t)handle;
     return 0;
 }

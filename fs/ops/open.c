@@ -172,8 +172,10 @@ static int fill_info(struct gfs_call *call, const struct gfs_target *target, str
     fi->noflush = handle->no_flush;
     fi->fh = (uint64_t)(uintptr_t)handle;
     /* Passthrough goes with no word about pages. */
-    if (handle->node->fast)
+    if (handle->node->fast) {
+        atomic_fetch_or(&handle->node->opened_needs, handle->read_needs | handle->write_needs);
         return gfs_backing_passthrough(call->mount, handle->node->backing, &fi->backing_id);
+    }
     /* The kernel appends at the end that it knows, which other views may have moved: so appending
      * handles bypass its pages, and the backing file finds the end. */
     fi->direct_io = (fi->flags & (O_APPEND | O_DIRECT)) != 0;
@@ -184,7 +186,7 @@ static int fill_info(struct gfs_call *call, const struct gfs_target *target, str
 static void announce(struct gfs_call *call, const struct gfs_target *target, struct gfs_handle *handle, bool made) {
     struct gfs_node *node = handle->node;
 
-    gfs_opened_add(call->mount, &handle->opened, node->view, false);
+    gfs_opened_add(call->mount, &handle->opened, node, false);
     atomic_fetch_add_explicit(&call->mount->open_handles, 1, memory_order_relaxed);
     if (handle->writes)
         gfs_node_add_writer(call->mount, node, 1);

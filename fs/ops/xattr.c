@@ -226,6 +226,7 @@ static void describe(const struct gfs_call *call, const struct gfs_node *node, c
 
     switch (node->kind) {
     case GFS_NODE_TOP:
+    case GFS_NODE_DOOR:
         snprintf(text, size, "the views of this mount; each is open to its own user");
         return;
     case GFS_NODE_VIEW:

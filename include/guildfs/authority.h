@@ -44,6 +44,10 @@ const struct gfs_snapshot *gfs_authority_enter(struct gfs_authority *authority) 
 /* Leaves may come in any order. A NULL snapshot is allowed. */
 void gfs_authority_leave(struct gfs_authority *authority, const struct gfs_snapshot *snapshot);
 
+/* Whether a request that entered with this snapshot is not over yet. Meaningful in changed(), of
+ * `before`: no new one begins with it. */
+bool gfs_authority_in_use(const struct gfs_snapshot *snapshot) GFS_NONNULL(1);
+
 /* For `status`. */
 struct gfs_authority_status {
     uint64_t generation;   /* in force: changed() has returned for it */

@@ -1,0 +1,47 @@
+/* Who holds doomed files (revoke.h), and what is done about them. */
+#ifndef GUILDFS_FS_HOLDERS_H
+#define GUILDFS_FS_HOLDERS_H
+
+#include "fs/revoke.h"
+
+/* A process from which something could not be taken back, with what it holds of one share in one view. */
+struct gfs_holder {
+    pid_t process;
+    uint64_t started; /* in clock ticks since boot, which tells it from a later one of that number */
+    uint32_t uid;     /* real */
+    char program[17];
+    gfs_id user, share;
+    uint64_t generation; /* of the policy that took it away */
+    unsigned descriptors, mappings;
+};
+
+enum { GFS_HOLDERS_MAX = 4096, GFS_VICTIMS_MAX = 1024 };
+
+struct gfs_holders {
+    struct gfs_holder *list;
+    size_t count;
+};
+
+/* Processes that have been sent SIGKILL and are not gone yet. */
+struct gfs_victims {
+    int pidfds[GFS_VICTIMS_MAX];
+    size_t count;
+};
+
+/*
+ * Looks for whoever holds one of the files: marks these as held, lists the processes, and kills those
+ * that hold a file which says so. Root's processes are not killed: root can read the store itself, and
+ * whoever has a descriptor can pass it to a service. Each is looked at again once its pidfd is there,
+ * so that no other process of that number is hit.
+ * 0; a negative errno: nothing is known, everything counts as held.
+ */
+int gfs_holders_find(dev_t device, struct gfs_doomed_list *doomed, struct gfs_holders *out,
+                     struct gfs_victims *victims) GFS_MUST_CHECK;
+
+/* Waits for the victims' end, two seconds at most, and closes what it has of them. */
+void gfs_victims_await(struct gfs_victims *victims);
+
+/* Whether the process is still there. */
+bool gfs_holder_lives(const struct gfs_holder *holder);
+
+#endif
