@@ -49,6 +49,7 @@ struct gfs_target {
     struct gfs_facts facts;
     /* the upload record, read when a decision depends on it */
     bool upload_read, has_upload;
+    bool looked_into; /* a folder: own_pending is known */
     struct gfs_upload upload;
     int64_t pending_until_ns; /* wall clock; 0: not the caller's own pending item */
 };
@@ -81,8 +82,11 @@ int gfs_target_root(struct gfs_call *call, struct gfs_view *view, const struct g
 /* An item of a tree that has just been made, by descriptor, which the target owns from then on. */
 int gfs_target_fd(struct gfs_call *call, struct gfs_tree *tree, int fd, struct gfs_target *out) GFS_MUST_CHECK;
 void gfs_target_put(struct gfs_call *call, struct gfs_target *target);
-/* Reads the upload record once and fills facts.own_pending, facts.own_listed, pending_until_ns. */
+/* Reads the upload record once and fills facts.own_pending of a file, facts.own_listed and
+ * pending_until_ns: enough to judge what is done in a folder. */
 void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target);
+/* And facts.own_pending of a folder, to judge what is done to it: reads all that is in it. */
+void gfs_target_look_into(struct gfs_call *call, struct gfs_target *target);
 
 /*
  * guard.c: where a decision is asked for. 0, or a negative errno. A denial is counted.

@@ -41,6 +41,10 @@ static struct gfs_decision decide(struct gfs_call *call, struct gfs_target *targ
         gfs_target_read_upload(call, target);
         decision = gfs_decide(&target->facts, op);
     }
+    if (!decision.allowed && target->facts.own_listed && !target->looked_into) {
+        gfs_target_look_into(call, target);
+        decision = gfs_decide(&target->facts, op);
+    }
     return decision;
 }
 
@@ -60,9 +64,16 @@ int gfs_guard_needed(struct gfs_call *call, struct gfs_target *target, enum gfs_
 static const struct gfs_facts *facts_of(struct gfs_call *call, struct gfs_target *target) {
     if (!target)
         return NULL;
-    if (record_matters(target))
-        gfs_target_read_upload(call, target);
+    if (record_matters(target) || target->facts.own_listed)
+        gfs_target_look_into(call, target);
     return &target->facts;
+}
+
+/* The same of a folder in which something is done: that needs no look at all that is in it. */
+static const struct gfs_facts *facts_of_place(struct gfs_call *call, struct gfs_target *folder) {
+    if (record_matters(folder))
+        gfs_target_read_upload(call, folder);
+    return &folder->facts;
 }
 
 int gfs_guard_add(struct gfs_call *call, struct gfs_target *folder, struct gfs_target *taken, enum gfs_op op,
@@ -71,13 +82,14 @@ int gfs_guard_add(struct gfs_call *call, struct gfs_target *folder, struct gfs_t
 
     /* Nothing is added in the place of what is there, so records could only turn a denial. */
     if (!decision.allowed)
-        decision = gfs_decide_add(facts_of(call, folder), facts_of(call, taken), op, exclusive);
+        decision = gfs_decide_add(facts_of_place(call, folder), facts_of(call, taken), op, exclusive);
     return verdict(call, folder, op, &decision);
 }
 
 int gfs_guard_link(struct gfs_call *call, struct gfs_target *item, struct gfs_target *folder,
                    struct gfs_target *taken) {
-    struct gfs_decision decision = gfs_decide_link(facts_of(call, item), facts_of(call, folder), facts_of(call, taken));
+    struct gfs_decision decision =
+        gfs_decide_link(facts_of(call, item), facts_of_place(call, folder), facts_of(call, taken));
     return verdict(call, folder, GFS_OP_LINK, &decision);
 }
 
@@ -85,7 +97,7 @@ int gfs_guard_rename(struct gfs_call *call, struct gfs_target *source, struct gf
                      struct gfs_target *target, bool same_folder, bool no_replace, bool exchange) {
     const struct gfs_rename rename = {
         .source = facts_of(call, source),
-        .target_folder = facts_of(call, folder),
+        .target_folder = facts_of_place(call, folder),
         .target = facts_of(call, target),
         .same_folder = same_folder,
         .no_replace = no_replace,

@@ -155,6 +155,10 @@ static int64_t later(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+static int64_t floor_of(const struct gfs_target *target) {
+    return later(target->share->unarchived_ns, atomic_load(&target->tree->floor_ns));
+}
+
 void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target) {
     if (target->upload_read || (target->fd < 0 && !target->looked))
         return;
@@ -167,12 +171,21 @@ void gfs_target_read_upload(struct gfs_call *call, struct gfs_target *target) {
     if (!target->has_upload || target->facts.share_root || strcmp(target->upload.uploader, view->uuid) != 0)
         return;
     bool holds_open = !target->facts.folder && gfs_view_writes(call->mount, view, &target->st);
-    int64_t floor = later(target->share->unarchived_ns, atomic_load(&target->tree->floor_ns));
-    int64_t until = gfs_upload_pending_until(&target->upload, view->uuid, target->share->grace_ns, floor, holds_open);
+    int64_t until =
+        gfs_upload_pending_until(&target->upload, view->uuid, target->share->grace_ns, floor_of(target), holds_open);
     bool pending = until > call->now_ns;
     target->pending_until_ns = pending ? until : 0;
     target->facts.own_listed = pending && target->facts.folder;
+    target->facts.own_pending = pending && !target->facts.folder;
+}
+
+void gfs_target_look_into(struct gfs_call *call, struct gfs_target *target) {
+    const struct gfs_view *view = target->tree->view;
+
+    gfs_target_read_upload(call, target);
+    if (target->looked_into || !target->facts.own_listed)
+        return;
+    target->looked_into = true;
     target->facts.own_pending =
-        pending && (!target->facts.folder ||
-                    gfs_folder_is_own(target->fd, view->uuid, target->share->grace_ns, floor, call->now_ns));
+        gfs_folder_is_own(target->fd, view->uuid, target->share->grace_ns, floor_of(target), call->now_ns);
 }

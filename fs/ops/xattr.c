@@ -117,7 +117,7 @@ static void get_explanation(struct gfs_call *call, struct gfs_target *target, si
     const struct gfs_view *view = target->tree->view;
     size_t length;
 
-    gfs_target_read_upload(call, target);
+    gfs_target_look_into(call, target);
     format_reference(call, target->share, reference);
     struct gfs_explanation explanation = {.user = user_name(call, view),
                                           .share = reference,
