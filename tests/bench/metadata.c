@@ -232,12 +232,15 @@ static void fill(const struct place *place) {
     }
 }
 
-static void clear(const struct place *place) {
+/* Also what a workload left whose counterpart was not wanted. */
+static void clear(const struct place *place, int rounds) {
     char name[32];
-    for (unsigned i = 0; i < files; i++) {
-        name_of(name, "file", 0, i);
-        unlinkat(place->fd, name, 0);
-    }
+    for (const char *const *prefix = (const char *const[]){"file", "new", "renamed", NULL}; *prefix; prefix++)
+        for (int round = 0; round < rounds; round++)
+            for (unsigned i = 0; i < files; i++) {
+                name_of(name, *prefix, round, i);
+                unlinkat(place->fd, name, 0);
+            }
 }
 
 static void add_place(char *argument) {
@@ -276,7 +279,7 @@ int main(int argc, char **argv) {
             for (int p = 0; p < place_count; p++)
                 run_one(w, p, round);
     for (int p = 0; p < place_count; p++)
-        clear(&places[p]);
+        clear(&places[p], rounds);
     print_results(wanted, rounds);
     return 0;
 }
