@@ -78,10 +78,25 @@ double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
 }
 
 double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {
-    if (folder && folder->backing && gfs_folder_hot(call->mount, folder->backing))
-        return 0;
-    double timeout = seconds(call->mount->options.entry_timeout_ns);
+    double timeout = seconds(folder && folder->node ? gfs_folder_names_left_ns(call->mount, folder->node)
+                                                    : call->mount->options.entry_timeout_ns);
     return target ? until_settled(call, target, timeout) : timeout;
+}
+
+/* What changed before the table had the node was told to nobody here. So when anything changed since
+ * the request began, the item is looked at once more. */
+static int show_again(struct gfs_call *call, struct gfs_target *target, struct stat *out) {
+    int fd = -1;
+    int rc = gfs_backing_get(call->mount, target->node->backing, &fd);
+
+    if (rc)
+        return rc;
+    if (fstatat(fd, "", &target->st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        rc = -errno;
+    gfs_backing_put(call->mount, target->node->backing);
+    if (!rc)
+        gfs_attr_show(call, target, out);
+    return rc;
 }
 
 int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target,
@@ -104,7 +119,11 @@ int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struc
         close(fd);
     else if (!target->backing)
         target->fd = fd;
-    if (rc)
+    if (rc > 0 && atomic_load(&call->mount->changes) == call->changes)
+        rc = 0;
+    if (rc > 0 && (rc = show_again(call, target, &entry.attr)))
+        gfs_node_forget(call->mount, target->node, 1);
+    if (rc < 0)
         return rc;
     entry.ino = gfs_node_id(target->node);
     entry.attr_timeout = gfs_attr_timeout(call, target);

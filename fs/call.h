@@ -32,6 +32,7 @@ struct gfs_call {
     struct gfs_mount *mount;
     const struct gfs_snapshot *snapshot; /* entered; left by gfs_call_end() */
     int64_t now_ns;                      /* wall clock, read once */
+    uint64_t changes;                    /* the mount's, when the request began */
     gfs_perms needed;                    /* by all that the guard has allowed so far */
     struct gfs_audit_names names;
 };
@@ -62,6 +63,7 @@ struct gfs_handle {
     _Atomic int fd; /* open with the access mode that was granted; -1: not needed so far, see gfs_handle_fd() */
     int flags;      /* of open(2) */
     bool reads, writes;
+    bool direct;                       /* reads and writes bypass the pages of the view */
     bool no_flush;                     /* the kernel sends no FLUSH for it */
     _Atomic int64_t dated_ns;          /* when an upload record was last dated by it; 0: never */
     gfs_perms read_needs, write_needs; /* what the user must go on holding for READ and WRITE */

@@ -13,7 +13,8 @@
 bool gfs_call_begin(struct gfs_call *call, fuse_req_t req) {
     struct gfs_mount *mount = fuse_req_userdata(req);
 
-    *call = (struct gfs_call){.req = req, .mount = mount, .now_ns = gfs_now_ns()};
+    *call =
+        (struct gfs_call){.req = req, .mount = mount, .now_ns = gfs_now_ns(), .changes = atomic_load(&mount->changes)};
     atomic_fetch_add_explicit(&mount->requests, 1, memory_order_relaxed);
     call->snapshot = gfs_authority_enter(mount->authority);
     if (!call->snapshot)
@@ -91,6 +92,7 @@ static void lookup_item(struct gfs_call *call, struct gfs_node *parent, const ch
         gfs_reply_error(call, rc);
         return;
     }
+    gfs_folder_looked_at(call->mount, parent, false);
     rc = gfs_target_look(call, &folder, name, &child);
     if (!rc)
         rc = gfs_guard(call, &child, GFS_OP_STAT);

@@ -95,7 +95,7 @@ void gfs_on_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, 
     if (!handle)
         return;
     /* Pages that the kernel writes back have their place already. */
-    gfs_op_write(&call, handle, data, size, offset, (fi->flags & O_APPEND) && !fi->writepage);
+    gfs_op_write(&call, handle, data, size, offset, (fi->flags & O_APPEND) && !fi->writepage, fi->writepage);
     gfs_call_end(&call);
 }
 
@@ -285,6 +285,8 @@ static void list(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struc
     int rc = item ? gfs_target_node(&call, node, &folder) : 0;
     if (!rc && item)
         rc = gfs_guard(&call, &folder, GFS_OP_LIST);
+    if (!rc && item && plus)
+        gfs_folder_looked_at(call.mount, node, false);
     if (rc)
         gfs_reply_error(&call, rc);
     else if (node->kind == GFS_NODE_DOOR)

@@ -39,6 +39,7 @@ static int make(struct gfs_call *call, struct gfs_target *folder, const struct g
                 struct gfs_target *made) {
     struct gfs_target taken = {.fd = -1}, *found = NULL;
     int path_fd = -1;
+    gfs_folder_looked_at(call->mount, folder->node, false);
     struct gfs_names_held held = gfs_names_lock(call->mount, &folder->st, NULL);
     int rc = find(call, folder, new->name, &taken, &found);
 
@@ -139,6 +140,7 @@ static int create(struct gfs_call *call, struct gfs_target *folder, const char *
     const bool exclusive = fi->flags & O_EXCL;
     struct gfs_target taken = {.fd = -1}, *found = NULL, made = {.fd = -1};
     int path_fd = -1, fd = -1;
+    gfs_folder_looked_at(call->mount, folder->node, false);
     struct gfs_names_held held = gfs_names_lock(call->mount, &folder->st, NULL);
     int rc = find(call, folder, name, &taken, &found);
     bool opens = !rc && found && !exclusive && gfs_guard(call, found, GFS_OP_STAT) == 0;
@@ -260,6 +262,7 @@ static int guard_link(struct gfs_call *call, struct gfs_target *item, struct gfs
 
 static int link_in(struct gfs_call *call, struct gfs_target *item, struct gfs_target *folder, const char *name) {
     struct gfs_target taken = {.fd = -1}, *found = NULL;
+    gfs_folder_looked_at(call->mount, folder->node, false);
     struct gfs_names_held held = gfs_names_lock(call->mount, &folder->st, NULL);
     int rc = find(call, folder, name, &taken, &found);
 
@@ -437,6 +440,8 @@ void gfs_on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino
     if (!rc) {
         rename.same_folder =
             rename.from.st.st_dev == rename.to.st.st_dev && rename.from.st.st_ino == rename.to.st.st_ino;
+        gfs_folder_looked_at(call.mount, rename.from.node, true); /* an exchange moves both ways */
+        gfs_folder_looked_at(call.mount, rename.to.node, true);
         rc = rename_item(&call, &rename);
     }
     if (!rc)

@@ -69,6 +69,7 @@ struct gfs_mount {
     struct gfs_revoker *revoker;
     struct gfs_remnants *remnants;
     gfs_id only_user; /* the user of a single-view mount; 0: all views */
+    _Atomic uint64_t changes; /* of attributes, of whatever file, that the views were told of */
     _Atomic uint64_t requests, denied, open_handles;
     /* data mode "fast", see passthrough.h */
     atomic_bool passthrough;            /* the connection has it */

@@ -9,6 +9,8 @@
 #include "guildfs/clock.h"
 
 static const int64_t HOT_NS = 2 * GFS_NS_PER_S;
+/* The kernel counts a timeout from when it comes to read the answer. */
+static const int64_t NAMES_SLACK_NS = 2 * GFS_NS_PER_S;
 
 static bool is_of(const struct gfs_node *node, const struct gfs_tree *tree, bool share_root, bool fast) {
     return node->tree == tree && node->share_root == share_root && node->fast == fast && !node->dead;
@@ -64,6 +66,7 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
     struct gfs_node *node = backing ? find_node(backing, tree, wanted->share_root, fast) : NULL;
     if (backing && !node)
         node = add_node(stripe, backing, tree, wanted->share_root, fast);
+    bool first = node && !node->lookups;
     if (node) {
         node->lookups++;
         if (backing->descriptor < 0 && *fd >= 0) {
@@ -83,7 +86,7 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
     if (!node)
         return -ENOMEM;
     *out = node;
-    return 0;
+    return first;
 }
 
 void gfs_node_take(struct gfs_mount *mount, struct gfs_node *node) {
@@ -218,6 +221,7 @@ void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd) {
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
                          bool only_pages, struct gfs_sibling *siblings, size_t size) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, device, inode);
+    int64_t names_since = gfs_monotonic_ns() - mount->options.entry_timeout_ns - NAMES_SLACK_NS;
     size_t count = 0;
 
     pthread_mutex_lock(&stripe->lock);
@@ -229,7 +233,8 @@ size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inod
             if (node == except || (only_pages && !node->pages))
                 continue;
             if (count < size)
-                siblings[count] = (struct gfs_sibling){.id = gfs_node_id(node), .view = node->view};
+                siblings[count] = (struct gfs_sibling){
+                    .id = gfs_node_id(node), .view = node->view, .has_names = node->names_ns > names_since};
             count++;
         }
     }
@@ -237,7 +242,7 @@ size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inod
     return count;
 }
 
-/* ---- hot folders ---- */
+/* ---- names in folders ---- */
 
 void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder);
@@ -251,11 +256,33 @@ void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, con
     pthread_mutex_unlock(&stripe->lock);
 }
 
-bool gfs_folder_hot(struct gfs_mount *mount, struct gfs_backing *folder) {
+void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool even_hot) {
+    struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder->backing);
+    int64_t now = gfs_monotonic_ns();
+
+    pthread_mutex_lock(&stripe->lock);
+    if (even_hot || folder->backing->hot_until_ns <= now)
+        folder->names_ns = now;
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder) {
+    struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder->backing);
+    int64_t now = gfs_monotonic_ns();
+
+    pthread_mutex_lock(&stripe->lock);
+    bool hot = folder->backing->hot_until_ns > now;
+    int64_t until = folder->names_ns ? folder->names_ns + mount->options.entry_timeout_ns : 0;
+    pthread_mutex_unlock(&stripe->lock);
+    return hot || until < now ? 0 : until - now;
+}
+
+void gfs_folder_forgotten(struct gfs_mount *mount, const struct gfs_backing *folder, int64_t before_ns) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder);
 
     pthread_mutex_lock(&stripe->lock);
-    bool hot = folder->hot_until_ns && folder->hot_until_ns > gfs_monotonic_ns();
+    for (struct gfs_node *node = folder->nodes; node; node = node->next_of_backing)
+        if (node->names_ns < before_ns)
+            node->names_ns = 0;
     pthread_mutex_unlock(&stripe->lock);
-    return hot;
 }

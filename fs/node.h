@@ -71,6 +71,7 @@ struct gfs_node {
     struct gfs_node *next_of_backing;
     struct gfs_node *next; /* virtual nodes: in the view */
     uint64_t lookups;
+    int64_t names_ns; /* of a folder: when a request that may let the kernel cache names in it began */
     unsigned writers; /* handles of this node that are open for writing */
 };
 
@@ -84,7 +85,8 @@ void gfs_nodes_free(struct gfs_nodes *nodes);
 /*
  * The node of an item in a tree, found or made, with one lookup more. fd is an O_PATH descriptor
  * of the item; *fd is kept and set to -1 when the backing can use it, else it stays the caller's.
- * 0, -ENOMEM, -EMFILE.
+ * 0; 1 when the node had no lookup before, so that nobody could be told of a change of the item
+ * since it was looked at; -ENOMEM, -EMFILE.
  *
  * The kernel does not mix opens that go through its cache with those that pass through, so the
  * mode belongs to the node: when that of the share changes, the next lookup gets another node, and
@@ -140,6 +142,7 @@ void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd);
 struct gfs_sibling {
     uint64_t id;
     struct gfs_view *view;
+    bool has_names; /* of a folder: the kernel may have names in it cached */
 };
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
                          bool only_pages, struct gfs_sibling *siblings, size_t size);
@@ -153,6 +156,16 @@ void gfs_nodes_count(struct gfs_mount *mount, uint64_t *nodes, uint64_t *backing
  * seconds the folder is hot: for a while its names are not cached by anyone.
  */
 void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, const struct gfs_view *by);
-bool gfs_folder_hot(struct gfs_mount *mount, struct gfs_backing *folder);
+
+/*
+ * Names that the kernel caches. Before a request looks at the backing folder to answer with names,
+ * or moves one into it (even_hot: a name that moves takes its timeout along), it says so: either it
+ * then sees what another view changes, or that view sees that this one is to be told. For how long
+ * an answer may be kept: nothing in a hot folder.
+ */
+void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool even_hot);
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder);
+/* No view has names cached any more from requests that began before. */
+void gfs_folder_forgotten(struct gfs_mount *mount, const struct gfs_backing *folder, int64_t before_ns);
 
 #endif

@@ -10,7 +10,15 @@
 #include "guildfs/clock.h"
 #include "guildfs/log.h"
 
-enum { THREADS = 2, THREADS_MAX = 32, SIBLINGS_AT_ONCE = 64, HELD_UP_NOTICES_MAX = 256 };
+enum {
+    THREADS = 2,
+    THREADS_MAX = 32,
+    SIBLINGS_AT_ONCE = 64,
+    HELD_UP_NOTICES_MAX = 256,
+    UNKNOWN_TRIES = 100,
+    UNKNOWN_PAUSE_NS = 200000,
+};
+static const int64_t LATE_NS = 1000000000;
 /* A request that waits for notices holds locks in the kernel, of its own view, which notices to that
  * view may need. So of requests that wait for each other's views, in a ring, the last to begin gives
  * way: it alone sees that a view which it waits for is waiting itself. With its reply its locks go. */
@@ -25,6 +33,10 @@ struct gfs_notices {
     pthread_cond_t done;
 };
 
+/* Notices of names wait for locks of folders, those of pages for locks of pages. Neither waits for the
+ * other, so a view may be told one of each at a time. */
+enum lane { NAMES, PAGES };
+
 struct notice {
     struct notice *next;
     struct gfs_notices *notices; /* NULL: nobody waits */
@@ -34,14 +46,22 @@ struct notice {
     char name[];          /* "": pages */
 };
 
+/* A request that waits for notices of pages while the kernel holds pages of its own view for it. */
+struct page_wait {
+    struct page_wait *next;
+    const struct gfs_backing *backing;
+    const struct gfs_view *view;
+    off_t first, last;
+};
+
 struct gfs_notifier {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct notice *first, **last;
     pthread_t threads[THREADS_MAX];
     unsigned running, busy;
-    int64_t busy_since_ns; /* when the last idle thread took a notice, or a busy one its next */
     bool stopping;
+    struct page_wait *page_waits;
 };
 
 int gfs_notifier_new(struct gfs_notifier **out) {
@@ -83,11 +103,15 @@ void gfs_notifier_free(struct gfs_notifier *notifier) {
     free(notifier);
 }
 
+static int64_t *told_since(const struct notice *notice) {
+    return &notice->view->told_since_ns[*notice->name ? NAMES : PAGES];
+}
+
 /* With the lock held: the oldest notice to a view that is not being told another one. */
 static struct notice *take(struct gfs_notifier *notifier) {
     struct notice **link = &notifier->first;
 
-    while (*link && (*link)->view->told_since_ns)
+    while (*link && *told_since(*link))
         link = &(*link)->next;
     struct notice *notice = *link;
     if (!notice)
@@ -120,12 +144,12 @@ static void *serve(void *context) {
             continue;
         }
         notifier->busy++;
-        notifier->busy_since_ns = notice->view->told_since_ns = gfs_monotonic_ns();
+        *told_since(notice) = gfs_monotonic_ns();
         pthread_mutex_unlock(&notifier->lock);
         tell(mount, notice);
         pthread_mutex_lock(&notifier->lock);
         notifier->busy--;
-        notice->view->told_since_ns = 0;
+        *told_since(notice) = 0;
         finish(notice);
     }
     pthread_mutex_unlock(&notifier->lock);
@@ -179,12 +203,13 @@ struct gfs_notices *gfs_notices_begin(void) {
     return notices;
 }
 
-/* With the lock held. When all threads are held up, another one takes over. */
-static void relieve(struct gfs_mount *mount, int64_t now_ns) {
+/* With the lock held. When all threads are busy another one helps, since what one waits for may be
+ * held by a request that waits for the next notice. */
+static void relieve(struct gfs_mount *mount) {
     struct gfs_notifier *notifier = mount->notifier;
 
     if (notifier->busy == notifier->running && notifier->running > 0 && notifier->running < THREADS_MAX &&
-        now_ns - notifier->busy_since_ns > HELD_UP_NS && add_thread(mount))
+        add_thread(mount))
         gfs_log(GFS_LOG_WARNING, "notifier-held-up", "threads=%u", notifier->running);
 }
 
@@ -194,9 +219,10 @@ static bool enqueue(struct gfs_mount *mount, struct notice *notice) {
     struct gfs_notifier *notifier = mount->notifier;
     struct gfs_view *view = notice->view;
     int64_t now_ns = gfs_monotonic_ns();
-    bool held_up = view->told_since_ns && now_ns - view->told_since_ns > HELD_UP_NS;
+    int64_t since_ns = *told_since(notice);
+    bool held_up = since_ns && now_ns - since_ns > HELD_UP_NS;
 
-    relieve(mount, now_ns);
+    relieve(mount);
     if (notifier->stopping || (held_up && view->notices >= HELD_UP_NOTICES_MAX))
         return false;
     if (held_up)
@@ -226,12 +252,13 @@ static void send_notice(struct gfs_mount *mount, struct gfs_notices *notices, st
         free(notice);
 }
 
-static void wait_for(struct gfs_notifier *notifier, struct gfs_notices *notices, int64_t limit_ns) {
+/* Whether all were done in time. */
+static bool wait_for(struct gfs_notifier *notifier, struct gfs_notices *notices, int64_t limit_ns) {
     int64_t deadline_ns = gfs_monotonic_ns() + limit_ns;
     const struct timespec deadline = {.tv_sec = deadline_ns / GFS_NS_PER_S, .tv_nsec = deadline_ns % GFS_NS_PER_S};
 
     if (!notices)
-        return;
+        return true;
     pthread_mutex_lock(&notifier->lock);
     while (notices->left && !pthread_cond_timedwait(&notices->done, &notifier->lock, &deadline))
         ;
@@ -242,23 +269,50 @@ static void wait_for(struct gfs_notifier *notifier, struct gfs_notices *notices,
         pthread_cond_destroy(&notices->done);
         free(notices);
     }
+    return done;
 }
 
-/* Waits for notices to these, on behalf of a request of the view. */
-static void wait_in_turn(struct gfs_notifier *notifier, struct gfs_notices *notices, struct gfs_view *view,
+/* Waits for notices to these, on behalf of a request of the view. Whether all were done. */
+static bool wait_in_turn(struct gfs_notifier *notifier, struct gfs_notices *notices, struct gfs_view *view,
                          const struct gfs_sibling *told, size_t count) {
     bool ring = false;
 
     if (!notices)
-        return;
+        return true;
     pthread_mutex_lock(&notifier->lock);
     for (size_t i = 0; i < count; i++)
         ring = ring || told[i].view->waiting > 0;
     view->waiting++;
     pthread_mutex_unlock(&notifier->lock);
-    wait_for(notifier, notices, ring ? GIVE_WAY_NS : WAIT_NS);
+    bool done = wait_for(notifier, notices, ring ? GIVE_WAY_NS : WAIT_NS);
     pthread_mutex_lock(&notifier->lock);
     view->waiting--;
+    pthread_mutex_unlock(&notifier->lock);
+    return done;
+}
+
+/* With the lock held: whether a request of another view that waits may hold one of the pages. */
+static bool is_page_ring(const struct gfs_notifier *notifier, const struct page_wait *wait) {
+    const struct page_wait *other = notifier->page_waits;
+
+    while (other && (other->backing != wait->backing || other->view == wait->view || other->first > wait->last ||
+                     other->last < wait->first))
+        other = other->next;
+    return other != NULL;
+}
+
+static void wait_for_pages(struct gfs_notifier *notifier, struct gfs_notices *notices, struct page_wait *wait) {
+    pthread_mutex_lock(&notifier->lock);
+    bool ring = is_page_ring(notifier, wait);
+    wait->next = notifier->page_waits;
+    notifier->page_waits = wait;
+    pthread_mutex_unlock(&notifier->lock);
+    wait_for(notifier, notices, ring ? GIVE_WAY_NS : WAIT_NS);
+    pthread_mutex_lock(&notifier->lock);
+    struct page_wait **link = &notifier->page_waits;
+    while (*link != wait)
+        link = &(*link)->next;
+    *link = wait->next;
     pthread_mutex_unlock(&notifier->lock);
 }
 
@@ -290,15 +344,61 @@ static struct gfs_sibling *siblings(struct gfs_mount *mount, uint64_t device, ui
     }
 }
 
-void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const struct gfs_node *except) {
-    struct gfs_sibling space[SIBLINGS_AT_ONCE];
-    size_t count = 0;
-    struct gfs_sibling *all = siblings(mount, st->st_dev, st->st_ino, except, false, space, &count);
+/* Forgets the attributes of all siblings. The number that the kernel does not know. */
+static size_t forget_attributes(struct gfs_mount *mount, const struct gfs_sibling *all, size_t count) {
+    size_t unknown = 0;
 
     for (size_t i = 0; i < count; i++)
-        fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
-    if (all != space)
-        free(all);
+        unknown += fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0) == -ENOENT &&
+                   atomic_load(&all[i].view->late_until_ns) <= gfs_monotonic_ns();
+    return unknown;
+}
+
+/* A view that lets the kernel not come to an answer is not waited for again soon. */
+static void note_late(const struct gfs_sibling *all, size_t count) {
+    int64_t until_ns = gfs_monotonic_ns() + LATE_NS;
+
+    for (size_t i = 0; i < count; i++)
+        atomic_store(&all[i].view->late_until_ns, until_ns);
+}
+
+/*
+ * The kernel does not know a node whose first entry is on the way to it. What it is told then is lost,
+ * and the entry brings what is old. So it is told again, until it has the entry, or has forgotten the
+ * node and that has arrived here; both take no longer than a thread of the kernel waits for its turn.
+ */
+void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const struct gfs_node *except) {
+    const struct timespec pause = {.tv_nsec = UNKNOWN_PAUSE_NS};
+    struct gfs_sibling space[SIBLINGS_AT_ONCE];
+    size_t unknown = 1;
+
+    atomic_fetch_add(&mount->changes, 1); /* before the look for siblings, see gfs_attr_entry() */
+    for (int tries = 0; unknown && tries < UNKNOWN_TRIES; tries++) {
+        size_t count = 0;
+        if (tries)
+            nanosleep(&pause, NULL);
+        struct gfs_sibling *all = siblings(mount, st->st_dev, st->st_ino, except, false, space, &count);
+        unknown = forget_attributes(mount, all, count);
+        if (unknown && tries == UNKNOWN_TRIES - 1)
+            note_late(all, count);
+        if (all != space)
+            free(all);
+    }
+}
+
+/*
+ * All names that any view has cached are to be looked up again: takes no lock in the kernel, but
+ * costs every view, so only for whoever cannot wait. Linux 6.16; before that the timeouts remain.
+ */
+static void forget_all_names(struct gfs_mount *mount, const struct gfs_backing *folder) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    int64_t before_ns = gfs_monotonic_ns();
+
+    if (!fuse_lowlevel_notify_increment_epoch(mount->session))
+        gfs_folder_forgotten(mount, folder, before_ns);
+#else
+    (void)mount, (void)folder;
+#endif
 }
 
 void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second) {
@@ -312,25 +412,34 @@ void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const ch
     for (size_t i = 0; i < count; i++)
         fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
     for (size_t i = 0; i < count; i++) {
-        send_notice(mount, notices, all[i], name, 0, 0);
-        if (second)
+        if (all[i].has_names)
+            send_notice(mount, notices, all[i], name, 0, 0);
+        if (all[i].has_names && second)
             send_notice(mount, notices, all[i], second, 0, 0);
     }
-    wait_in_turn(mount->notifier, notices, folder->view, all, count);
+    if (!wait_in_turn(mount->notifier, notices, folder->view, all, count))
+        forget_all_names(mount, folder->backing);
     if (all != space)
         free(all);
 }
 
 void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backing, const struct gfs_node *except,
                         off_t offset, off_t length) {
+    enum { PAGE = 4096 };
     struct gfs_sibling space[SIBLINGS_AT_ONCE];
     size_t count = 0;
     struct gfs_sibling *all = siblings(mount, backing->device, backing->inode, except, true, space, &count);
     struct gfs_notices *notices = count ? gfs_notices_begin() : NULL;
+    struct page_wait wait = {
+        .backing = backing, .first = offset / PAGE, .last = length ? (offset + length - 1) / PAGE : INT64_MAX};
 
     for (size_t i = 0; i < count; i++)
         send_notice(mount, notices, all[i], "", offset, length);
-    wait_in_turn(mount->notifier, notices, except->view, all, count);
+    /* What bypasses the pages of its own view (no exception) holds none. */
+    if (notices && except)
+        wait_for_pages(mount->notifier, notices, &wait);
+    else
+        wait_for(mount->notifier, notices, WAIT_NS);
     if (all != space)
         free(all);
 }

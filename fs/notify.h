@@ -6,14 +6,15 @@
  * could hold. Names and pages do: forgetting a name takes the folder's lock in the kernel, and two
  * views that change the same folder would wait for each other for ever if their handlers did it.
  * So names and pages go to the notifier's threads, and the handler waits for them with a
- * deadline. Of requests that would wait for each other's views the last one gives way (notify.c);
- * in a folder where that happens, which is hot (node.h), names are not cached at all for a while,
- * and there is nothing to forget.
+ * deadline. Of requests that would wait for each other's views the last one gives way: it has the
+ * kernel look up all names again, which takes no lock but costs every view (notify.c). In a folder
+ * where that happens, which is hot (node.h), names are not cached at all for a while, and there is
+ * nothing to forget.
  *
  * Whoever can make a program of one view hang in a folder (in a page fault while it lists it, for
  * one) holds the folder's lock in the kernel for as long as they like, and with it a thread that
- * tells that view something. So a view is told one notice at a time, by one thread; when all
- * threads are held up another is started; and nobody waits for a view that is held up.
+ * tells that view something. So a view is told one notice of names and one of pages at a time;
+ * when all threads are busy another is started; and nobody waits for a view that is held up.
  */
 #ifndef GUILDFS_FS_NOTIFY_H
 #define GUILDFS_FS_NOTIFY_H
@@ -36,7 +37,8 @@ void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const
 /* A name in the folder came, went, or stands for something else. second may be NULL. */
 void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second);
 
-/* Content changed from offset on, length bytes; 0: to the end. */
+/* Content changed from offset on, length bytes; 0: to the end. except: the node whose pages have it
+ * already; NULL when the change bypassed them. */
 void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backing, const struct gfs_node *except,
                         off_t offset, off_t length);
 

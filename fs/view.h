@@ -27,10 +27,11 @@ struct gfs_view {
     struct gfs_tree *trees;
     struct gfs_view *next;
     /* under the notifier's lock: notices to this view that are not done, and since when (monotonic)
-     * one of them is being told; 0: none is */
+     * one of them is being told, of names and of pages; 0: none is */
     unsigned notices;
-    unsigned waiting; /* requests of this view that wait for notices to others */
-    int64_t told_since_ns;
+    unsigned waiting; /* requests of this view that wait for notices of names to others */
+    int64_t told_since_ns[2];
+    _Atomic int64_t late_until_ns; /* until then nobody waits until the kernel knows a new node, see notify.c */
     _Atomic unsigned hashing; /* requests that hash a file's content, see ops/xattr.c */
 };
 

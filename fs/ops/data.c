@@ -72,9 +72,10 @@ static ssize_t within_quota(const struct gfs_quota_change *change, const struct 
 }
 
 void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *data, size_t size, off_t offset,
-                  bool append) {
+                  bool append, bool writeback) {
     struct gfs_node *node = handle->node;
     struct gfs_quota_change change;
+    const bool in_pages = writeback || !handle->direct;
     int fd = -1;
     int rc = gfs_handle_fd(handle, &fd);
 
@@ -92,7 +93,7 @@ void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *
         gfs_reply_error(call, (int)length);
         return;
     }
-    gfs_notify_content(call->mount, node->backing, node, append ? 0 : offset, append ? 0 : length);
+    gfs_notify_content(call->mount, node->backing, in_pages ? node : NULL, append ? 0 : offset, append ? 0 : length);
     fuse_reply_write(call->req, (size_t)length);
 }
 
@@ -124,6 +125,8 @@ static void touch_upload(struct gfs_call *call, struct gfs_handle *handle) {
     if (gfs_upload_write(handle->path_fd, &upload))
         return; /* it then counts from an earlier moment */
     handle->dated_ns = call->now_ns;
+    const struct stat file = {.st_dev = handle->node->backing->device, .st_ino = handle->node->backing->inode};
+    gfs_notify_attributes(call->mount, &file, NULL); /* st_ctime, which the own view has cached */
 }
 
 void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t lock_owner) {

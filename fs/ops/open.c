@@ -22,6 +22,7 @@ void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target) {
     target->upload.pending = false;
     if (gfs_upload_write(target->fd, &target->upload))
         return; /* it settles by itself when its time has come */
+    gfs_notify_attributes(call->mount, &target->st, NULL); /* st_ctime, in the own view too */
 }
 
 /* ---- the descriptor ---- */
@@ -166,6 +167,17 @@ static bool does_without_flush(const struct gfs_target *target, const struct gfs
            !atomic_load_explicit(&handle->node->backing->posix_locked, memory_order_relaxed);
 }
 
+/*
+ * Which handles bypass the pages of their view. The kernel appends at the end that it knows, which
+ * other views may have moved, so appending is left to the backing file. And a write through pages
+ * holds them until it is answered, which waits until the other views have dropped theirs: two views
+ * that write would wait for each other. So only one view at a time writes through pages.
+ */
+static bool is_direct(struct gfs_call *call, const struct gfs_handle *handle) {
+    return (handle->flags & (O_APPEND | O_DIRECT)) ||
+           (handle->writes && !gfs_node_attr_limit_ns(call->mount, handle->node));
+}
+
 static int fill_info(struct gfs_call *call, const struct gfs_target *target, struct gfs_handle *handle,
                      struct fuse_file_info *fi) {
     handle->no_flush = does_without_flush(target, handle);
@@ -176,9 +188,8 @@ static int fill_info(struct gfs_call *call, const struct gfs_target *target, str
         atomic_fetch_or(&handle->node->opened_needs, handle->read_needs | handle->write_needs);
         return gfs_backing_passthrough(call->mount, handle->node->backing, &fi->backing_id);
     }
-    /* The kernel appends at the end that it knows, which other views may have moved: so appending
-     * handles bypass its pages, and the backing file finds the end. */
-    fi->direct_io = (fi->flags & (O_APPEND | O_DIRECT)) != 0;
+    handle->direct = is_direct(call, handle);
+    fi->direct_io = handle->direct;
     fi->keep_cache = same_version(handle->node, &target->st) && !(fi->flags & O_TRUNC);
     return 0;
 }
@@ -188,8 +199,6 @@ static void announce(struct gfs_call *call, const struct gfs_target *target, str
 
     gfs_opened_add(call->mount, &handle->opened, node, false);
     atomic_fetch_add_explicit(&call->mount->open_handles, 1, memory_order_relaxed);
-    if (handle->writes)
-        gfs_node_add_writer(call->mount, node, 1);
     if (handle->writes || (handle->flags & O_TRUNC))
         gfs_notify_attributes(call->mount, &target->st, node);
     if (!made && (handle->flags & O_TRUNC))
@@ -217,10 +226,14 @@ int gfs_op_open(struct gfs_call *call, struct gfs_target *target, struct fuse_fi
         rc = prepare_to_write(call, target, handle);
     if (!rc && (fi->flags & O_DIRECT) && handle->node->fast)
         rc = try_direct(handle);
+    if (handle->writes) /* before fill_info(): of two views that open at once, one at least sees the other */
+        gfs_node_add_writer(call->mount, handle->node, 1);
     if (!rc)
         rc = fill_info(call, target, handle, fi);
     if (!rc && is_fast_writer(handle))
         rc = charge_fast_writer(call, target, handle);
+    if (rc && handle->writes)
+        gfs_node_add_writer(call->mount, handle->node, -1);
     if (rc) {
         free_handle(call->mount, handle);
         return rc;

@@ -50,8 +50,9 @@ void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target);
 
 /* data.c: what is in open files. */
 void gfs_op_read(struct gfs_call *call, struct gfs_handle *handle, size_t size, off_t offset);
+/* writeback: pages that the kernel writes back. */
 void gfs_op_write(struct gfs_call *call, struct gfs_handle *handle, const char *data, size_t size, off_t offset,
-                  bool append);
+                  bool append, bool writeback);
 /* The call may have no snapshot, when the store cannot be read. */
 void gfs_op_flush(struct gfs_call *call, struct gfs_handle *handle, uint64_t lock_owner);
 void gfs_op_fallocate(struct gfs_call *call, struct gfs_handle *handle, int mode, off_t offset, off_t length);
