@@ -162,10 +162,22 @@ static bool await_requests(const struct gfs_snapshot *before) {
 }
 
 struct rest {
-    uint64_t *ids;
-    size_t count, size;
+    uint64_t *ids; /* folders first: every way through the share goes by the attributes of one */
+    size_t count, folders, size;
     struct gfs_doomed_list doomed;
 };
+
+static bool make_room(struct rest *rest) {
+    if (rest->count < rest->size)
+        return true;
+    size_t size = rest->size ? rest->size * 2 : 1024;
+    uint64_t *ids = realloc(rest->ids, size * sizeof *ids);
+    if (!ids)
+        return false;
+    rest->ids = ids;
+    rest->size = size;
+    return true;
+}
 
 static void collect(void *context, struct gfs_node *node) {
     struct rest *rest = context;
@@ -173,15 +185,14 @@ static void collect(void *context, struct gfs_node *node) {
     if (!node->tree->changed)
         return;
     doom(&rest->doomed, node);
-    if (rest->count == rest->size) {
-        size_t size = rest->size ? rest->size * 2 : 1024;
-        uint64_t *ids = realloc(rest->ids, size * sizeof *ids);
-        if (!ids)
-            return; /* the timeouts of the caches remain */
-        rest->ids = ids;
-        rest->size = size;
+    if (!make_room(rest))
+        return; /* the timeouts of the caches remain */
+    size_t at = rest->count++;
+    if (node->folder) {
+        rest->ids[at] = rest->ids[rest->folders];
+        at = rest->folders++;
     }
-    rest->ids[rest->count++] = gfs_node_id(node);
+    rest->ids[at] = gfs_node_id(node);
 }
 
 void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after) {

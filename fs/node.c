@@ -64,8 +64,8 @@ int gfs_node_enter(struct gfs_mount *mount, struct gfs_tree *tree, const struct 
     if (made)
         backing = gfs_backing_add(stripe, &key);
     struct gfs_node *node = backing ? find_node(backing, tree, wanted->share_root, fast) : NULL;
-    if (backing && !node)
-        node = add_node(stripe, backing, tree, wanted->share_root, fast);
+    if (backing && !node && (node = add_node(stripe, backing, tree, wanted->share_root, fast)))
+        node->folder = S_ISDIR(st->st_mode);
     bool first = node && !node->lookups;
     if (node) {
         node->lookups++;

@@ -63,6 +63,7 @@ struct gfs_node {
     /* fast: what was needed for opening it, ever, since a mapping outlives its handle */
     _Atomic gfs_perms opened_needs;
     /* never changes */
+    bool folder;                 /* ITEM */
     gfs_id group;                /* PLACE, KIND: of GFS_PLACE_GROUP */
     struct gfs_view *view;       /* NULL for the top */
     struct gfs_tree *tree;       /* ITEM */

@@ -42,6 +42,7 @@ struct notice {
     struct gfs_notices *notices; /* NULL: nobody waits */
     struct gfs_view *view;
     uint64_t node;
+    bool expires;         /* the name may be right still */
     off_t offset, length; /* of the pages, when there is no name */
     char name[];          /* "": pages */
 };
@@ -122,8 +123,17 @@ static struct notice *take(struct gfs_notifier *notifier) {
     return notice;
 }
 
+/* The kernel then asks for the name before it uses it again, and drops what lies below when that is gone: in
+ * whoever's call that is, and not here, with the folder locked. */
+static bool expire(struct gfs_mount *mount, const struct notice *notice) {
+    return fuse_lowlevel_notify_expire_entry(mount->session, notice->node, notice->name, strlen(notice->name)) !=
+           -ENOSYS; /* Linux before 6.2 */
+}
+
 static void tell(struct gfs_mount *mount, const struct notice *notice) {
     /* A node that has gone meanwhile is -ENOENT here, and there is nothing to do. */
+    if (*notice->name && notice->expires && expire(mount, notice))
+        return;
     if (*notice->name)
         fuse_lowlevel_notify_inval_entry(mount->session, notice->node, notice->name, strlen(notice->name));
     else
@@ -237,13 +247,14 @@ static bool enqueue(struct gfs_mount *mount, struct notice *notice) {
 }
 
 static void send_notice(struct gfs_mount *mount, struct gfs_notices *notices, struct gfs_sibling to, const char *name,
-                        off_t offset, off_t length) {
+                        off_t offset, off_t length, bool expires) {
     size_t size = strlen(name) + 1;
     struct notice *notice = malloc(sizeof *notice + size);
 
     if (!notice)
         return; /* the timeouts of the caches remain */
-    *notice = (struct notice){.notices = notices, .view = to.view, .node = to.id, .offset = offset, .length = length};
+    *notice = (struct notice){
+        .notices = notices, .view = to.view, .node = to.id, .expires = expires, .offset = offset, .length = length};
     memcpy(notice->name, name, size);
     pthread_mutex_lock(&mount->notifier->lock);
     bool taken = enqueue(mount, notice);
@@ -413,9 +424,9 @@ void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const ch
         fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
     for (size_t i = 0; i < count; i++) {
         if (all[i].has_names)
-            send_notice(mount, notices, all[i], name, 0, 0);
+            send_notice(mount, notices, all[i], name, 0, 0, false);
         if (all[i].has_names && second)
-            send_notice(mount, notices, all[i], second, 0, 0);
+            send_notice(mount, notices, all[i], second, 0, 0, false);
     }
     if (!wait_in_turn(mount->notifier, notices, folder->view, all, count))
         forget_all_names(mount, folder->backing);
@@ -434,7 +445,7 @@ void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backi
         .backing = backing, .first = offset / PAGE, .last = length ? (offset + length - 1) / PAGE : INT64_MAX};
 
     for (size_t i = 0; i < count; i++)
-        send_notice(mount, notices, all[i], "", offset, length);
+        send_notice(mount, notices, all[i], "", offset, length, false);
     /* What bypasses the pages of its own view (no exception) holds none. */
     if (notices && except)
         wait_for_pages(mount->notifier, notices, &wait);
@@ -450,5 +461,6 @@ void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id) {
 
 void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
                             const char *name) {
-    send_notice(mount, notices, (struct gfs_sibling){.id = gfs_node_id(folder), .view = folder->view}, name, 0, 0);
+    send_notice(mount, notices, (struct gfs_sibling){.id = gfs_node_id(folder), .view = folder->view}, name, 0, 0,
+                true);
 }
