@@ -4,9 +4,9 @@
 #include "fs/change.h"
 #include "fs/notify.h"
 
-static void forget_in(struct gfs_change *change, const struct gfs_node *folder, const char *name) {
+static void forget_in(struct gfs_change *change, const struct gfs_node *folder, const char *name, bool below) {
     if (folder)
-        gfs_notify_forget_name(change->mount, change->notices, folder, name);
+        gfs_notify_forget_name(change->mount, change->notices, folder, name, below);
 }
 
 static gfs_id group_of(const struct gfs_place *place) {
@@ -14,14 +14,15 @@ static gfs_id group_of(const struct gfs_place *place) {
 }
 
 /* A share came, went, or shows its content now and did not before. The share's name, and the
- * folder of its kind, which may have come or gone with it. */
-static void forget_place(struct gfs_change *change, struct gfs_view *view, const struct gfs_place *place) {
+ * folder of its kind, which may have come or gone with it. below: what is in it has other nodes now. */
+static void forget_place(struct gfs_change *change, struct gfs_view *view, const struct gfs_place *place, bool below) {
     struct gfs_mount *mount = change->mount;
     enum gfs_kind kind = place->share->kind;
 
-    forget_in(change, gfs_view_find_node(mount, view, GFS_NODE_KIND, place->kind, group_of(place), kind), place->name);
+    forget_in(change, gfs_view_find_node(mount, view, GFS_NODE_KIND, place->kind, group_of(place), kind), place->name,
+              below);
     forget_in(change, gfs_view_find_node(mount, view, GFS_NODE_PLACE, place->kind, group_of(place), 0),
-              gfs_kind_folder(kind));
+              gfs_kind_folder(kind), false);
 }
 
 static bool same_place(const struct gfs_place *a, const struct gfs_place *b) {
@@ -59,8 +60,9 @@ static void compare_places(struct gfs_change *change, struct gfs_view *view, con
     for (size_t i = 0; i < count; i++) {
         gfs_id share = places[i].share->id;
         gfs_perms differs = gfs_rights_on(mine, share) ^ gfs_rights_on(other, share);
-        if ((differs & GFS_VIEW) || mode_differs(change, share) || !has_place(other, &places[i], &hint))
-            forget_place(change, view, &places[i]);
+        bool other_mode = mode_differs(change, share);
+        if ((differs & GFS_VIEW) || other_mode || !has_place(other, &places[i], &hint))
+            forget_place(change, view, &places[i], other_mode);
     }
 }
 
@@ -78,7 +80,7 @@ static void compare_groups(struct gfs_change *change, struct gfs_view *view, con
                               other_groups[j].role != groups[i].role))
             j++;
         if (j == others)
-            forget_in(change, root, groups[i].group->name);
+            forget_in(change, root, groups[i].group->name, false);
     }
 }
 

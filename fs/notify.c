@@ -460,7 +460,7 @@ void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id) {
 }
 
 void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
-                            const char *name) {
+                            const char *name, bool below) {
     send_notice(mount, notices, (struct gfs_sibling){.id = gfs_node_id(folder), .view = folder->view}, name, 0, 0,
-                true);
+                !below);
 }

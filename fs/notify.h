@@ -47,13 +47,14 @@ void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backi
 /* Forget pages and attributes of a node; it may have gone meanwhile. */
 void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id);
 /*
- * Forget names, and everything that is cached below them. Between begin (NULL when memory is out,
- * which is allowed below) and end, which waits until all is done or a deadline has passed.
+ * Look names up again before they are used; `below`: and forget everything that is cached below them,
+ * because it has other nodes now. Between begin (NULL when memory is out, which is allowed below) and
+ * end, which waits until all is done or a deadline has passed.
  */
 struct gfs_notices;
 struct gfs_notices *gfs_notices_begin(void);
 void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
-                            const char *name);
+                            const char *name, bool below);
 void gfs_notices_end(struct gfs_mount *mount, struct gfs_notices *notices);
 
 #endif
