@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -172,6 +173,13 @@ void gfs_service_notify(const char *state) {
                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     (void)sent; /* nobody listens: then nobody waits either */
     close(fd);
+}
+
+int gfs_service_watchdog_ms(void) {
+    const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    long long half_ms = usec ? strtoll(usec, NULL, 10) / 2000 : 0;
+    bool meant = !pid || strtol(pid, NULL, 10) == getpid();
+    return meant && half_ms > 0 && half_ms <= INT_MAX ? (int)half_ms : 0;
 }
 
 int gfs_log_to_file(const char *file, struct gfs_error *err) {

@@ -37,6 +37,10 @@ bool gfs_report_done(struct gfs_report *report);
  * there is none. */
 void gfs_service_notify(const char *state);
 
+/* How often the service manager wants to hear that all is well, in milliseconds: half of the time after which it
+ * would kill us. 0: it does not. */
+int gfs_service_watchdog_ms(void);
+
 /* From now on standard error, and so the log, goes to the end of this file. Call it again after
  * the file was rotated away. */
 int gfs_log_to_file(const char *file, struct gfs_error *err) GFS_MUST_CHECK;

@@ -23,7 +23,10 @@
 #include "fs/session.h"
 #include "fs/signals.h"
 #include "fs/stale.h"
+#include "guildfs/clock.h"
 #include "guildfs/log.h"
+
+static const int64_t HANGS_NS = 20 * GFS_NS_PER_S;
 
 struct daemon {
     struct gfs_daemon_options options;
@@ -59,7 +62,7 @@ static void take_changes(struct daemon *daemon, bool on) {
 static void on_stop(void *context, struct gfs_signals *signals) {
     struct daemon *daemon = context;
     gfs_log(GFS_LOG_NOTICE, "stopping", "mountpoint=%s", daemon->mount.options.mountpoint);
-    gfs_service_notify("STOPPING=1");
+    gfs_service_notify("STOPPING=1\nSTATUS=Unmounting");
     gfs_session_stop(&daemon->stop, signals);
 }
 
@@ -72,6 +75,24 @@ static void on_reload(void *context) {
         gfs_log(GFS_LOG_ERROR, "not-reloaded", "problem=%s", err.message);
     else
         gfs_log(GFS_LOG_NOTICE, "reloaded", "mountpoint=%s", daemon->mount.options.mountpoint);
+}
+
+/* The thread that keeps the policy looks at the store every second, and says so, or what is wrong with it. When it
+ * does neither it hangs, and the policy with it. */
+static void on_tick(void *context) {
+    struct daemon *daemon = context;
+    struct gfs_authority_status status;
+    gfs_authority_status(daemon->mount.authority, &status);
+    bool hangs = !*status.problem && gfs_now_ns() - status.last_read_ns > HANGS_NS;
+    if (!hangs)
+        gfs_service_notify("WATCHDOG=1");
+}
+
+static void tell_ready(const struct daemon *daemon) {
+    char state[2 * PATH_MAX + 64];
+    snprintf(state, sizeof state, "READY=1\nSTATUS=Serving %s on %s", daemon->mount.options.store,
+             daemon->mount.options.mountpoint);
+    gfs_service_notify(state);
 }
 
 static void on_report(void *context) {
@@ -96,7 +117,7 @@ static void *wait_ready(void *context) {
     if (statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &answer) == 0) {
         gfs_log(GFS_LOG_NOTICE, "mounted", "mountpoint=%s store=%s", mountpoint, daemon->mount.options.store);
         gfs_report_ready(&daemon->report);
-        gfs_service_notify("READY=1");
+        tell_ready(daemon);
         return NULL;
     }
     gfs_error_set(&err, errno, "the mount on %s does not answer: %s", mountpoint, strerror(errno));
@@ -189,7 +210,8 @@ static int mount_it(struct daemon *daemon, struct gfs_error *err) {
 }
 
 static int start_threads(struct daemon *daemon, struct gfs_error *err) {
-    struct gfs_signal_actions actions = {.stop = on_stop, .reload = on_reload, .report = on_report, .context = daemon};
+    struct gfs_signal_actions actions = {.stop = on_stop, .reload = on_reload, .report = on_report, .tick = on_tick,
+                                         .tick_ms = gfs_service_watchdog_ms(), .context = daemon};
     struct gfs_error problem;
     /* The mount can do without its status socket. */
     if (gfs_control_start(&daemon->mount, daemon->stop.device, &daemon->control, &problem) < 0)

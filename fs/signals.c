@@ -57,8 +57,12 @@ static void *run(void *context) {
         struct pollfd ready[2] = {{.fd = signals->end_fd, .events = POLLIN},
                                   {.fd = signals->signal_fd, .events = POLLIN}};
         struct signalfd_siginfo info;
-        if (poll(ready, 2, -1) < 0 && errno != EINTR)
+        int tick_ms = signals->actions.tick_ms;
+        int count = poll(ready, 2, tick_ms ? tick_ms : -1);
+        if (count < 0 && errno != EINTR)
             return NULL;
+        if (count == 0)
+            signals->actions.tick(signals->actions.context);
         if (ready[0].revents)
             return NULL;
         if (ready[1].revents && read(signals->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)

@@ -16,6 +16,8 @@ struct gfs_signal_actions {
     void (*stop)(void *context, struct gfs_signals *signals); /* once, at the first signal */
     void (*reload)(void *context);
     void (*report)(void *context);
+    void (*tick)(void *context); /* every tick_ms, unless that is 0; not while another action runs */
+    int tick_ms;
     void *context;
 };
 
