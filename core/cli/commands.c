@@ -84,6 +84,7 @@ static const struct cli_option mount_options[] = {
 
 static const struct cli_option umount_options[] = {
     {"lazy", NULL, "detach a busy mount now, and end it when nobody uses it any more"},
+    {"force", NULL, "end its connection first: for a daemon that does not answer"},
     {0},
 };
 

@@ -1,5 +1,6 @@
 /* guildfs mount, guildfs umount. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,6 +60,33 @@ enum gfs_exit cli_mount(struct cli_call *call) {
     return cli_fail(call, &err);
 }
 
+#define CONNECTIONS "/sys/fs/fuse/connections"
+
+static int mount_fusectl(void) {
+    return mount("fusectl", CONNECTIONS, "fusectl", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ? 0 : -errno;
+}
+
+/*
+ * Ends a connection from the kernel's side: whoever waits for its daemon gets an error, and the daemon ends. A
+ * mount(2) flag would do the same, but only once the mountpoint has been reached, and that may hang as well.
+ */
+static int abort_connection(const struct cli_mount *mount, struct gfs_error *err) {
+    char path[128];
+    const char *colon = strchr(mount->device, ':'); /* a connection has the number of its device */
+    snprintf(path, sizeof(path), CONNECTIONS "/%s/abort", colon ? colon + 1 : "?");
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && mount_fusectl() == 0)
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return gfs_error_set(err, errno == EPERM ? EACCES : errno, "cannot end the connection of %s (%s): %s",
+                             mount->mountpoint, path, strerror(errno));
+    ssize_t written = write(fd, "1", 1);
+    int code = written == 1 ? 0 : errno;
+    close(fd);
+    return code == 0 ? 0 : gfs_error_set(err, code, "cannot end the connection of %s: %s", mount->mountpoint,
+                                         strerror(code));
+}
+
 static int unmount(const char *mountpoint, bool lazy, struct gfs_error *err) {
     if (umount2(mountpoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
         return 0;
@@ -77,8 +105,14 @@ static int unmount(const char *mountpoint, bool lazy, struct gfs_error *err) {
 enum gfs_exit cli_umount(struct cli_call *call) {
     struct gfs_error err;
     struct cli_mount mount;
-    if (cli_mounts_find(call->arguments[0], &mount, &err) < 0 ||
-        unmount(mount.mountpoint, cli_option(call, "lazy") != NULL, &err) < 0)
+    bool force = cli_option(call, "force") != NULL, lazy = cli_option(call, "lazy") != NULL;
+    int rc = cli_mounts_find(call->arguments[0], &mount, &err);
+    if (rc == 0 && force)
+        rc = abort_connection(&mount, &err);
+    if (rc == 0)
+        rc = unmount(mount.mountpoint, force || lazy, &err);
+    /* The daemon may have been quicker, once its connection was ended. */
+    if (rc < 0 && !(force && rc == -EINVAL))
         return cli_fail(call, &err);
     return cli_print_done(call, json_pack("{s:o}", "unmounted", cli_json_text(mount.mountpoint)));
 }

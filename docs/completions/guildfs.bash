@@ -25,7 +25,7 @@ _guildfs_options() {
     'check') echo ' --to --explain --batch' ;;
     'audit') echo ' --user --share --path --operation --denied --since --until --limit --files-only --store-only' ;;
     'mount') echo ' -o -f' ;;
-    'umount') echo ' --lazy' ;;
+    'umount') echo ' --lazy --force' ;;
     esac
     echo ' --store --json --as --wait --help --version'
 }

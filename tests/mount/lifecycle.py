@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 from errno import EACCES, ENOENT, ENOTCONN
 
@@ -138,6 +139,55 @@ def test_a_crash(g):
     guild.true(g.alice.errno(os.pwrite, fd, b"x", 0) != 0, "the old descriptor is dead")
     g.alice.attempt(os.close, fd)
     g.alice.call(os.chdir, "/")
+    stop(g, pid)
+
+
+def test_a_service_manager(g):
+    """Type=notify: ready once the mount answers, alive from time to time, stopping at the end."""
+    clean(g)
+    path = g.dir / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"}
+        environment.pop("WATCHDOG_PID", None)
+        daemon = subprocess.Popen([guild.GUILDFSD, "-f", str(g.store), str(g.mountpoint)], env=environment,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            said = manager.recv(4096).decode().split("\n")
+            guild.equal(said[0], "READY=1", "first said")
+            guild.true(said[1].startswith("STATUS=Serving "), f"a status: {said}")
+            reads(g)
+            guild.equal([manager.recv(4096) for _ in range(3)], [b"WATCHDOG=1"] * 3, "while all is well")
+            daemon.terminate()
+            said = manager.recv(4096)
+            while said == b"WATCHDOG=1":
+                said = manager.recv(4096)
+            guild.equal(said.split(b"\n")[0], b"STOPPING=1", "at the end")
+            guild.equal(daemon.wait(20), 0, "exit status")
+        finally:
+            daemon.kill()
+            daemon.wait()
+
+
+def test_a_daemon_that_hangs(g):
+    """umount --force ends the connection: who waits gets an error, and the daemon ends once it can."""
+    pid = in_background(g)
+    os.kill(pid, signal.SIGSTOP)
+    waiting = g.alice.another_worker()
+    waiting.start(os.listdir, g.shared.at(g.alice))
+    try:
+        done = run(guild.GUILDFS, "umount", "--force", g.mountpoint)
+        guild.equal(done.returncode, 0, f"umount --force: {done.stderr}")
+        guild.true(not g.mounted(), "it is unmounted")
+        guild.true(waiting.finish(20)[0] != 0, "who waited gets an error")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        waiting.close()
+    guild.eventually(lambda: pid not in g.daemon_pids(), "the daemon ends")
+    reap(pid)
+    pid = in_background(g)
+    reads(g)
     stop(g, pid)
 
 
