@@ -37,6 +37,20 @@ def test_measures(programs, folder):
     guild.true("| rename | ≤ 2.3 |" in (folder / "report/filesystem-host.md").read_text(), "the report has the goals")
 
 
+def test_workload_knows_its_words(programs, folder):
+    """Wrong ones end with 2, and what cannot be done with 1: neither gives a figure."""
+    def status(words):
+        done = subprocess.run([programs / "bench-workload", *words.split()], cwd=folder, capture_output=True, text=True)
+        guild.equal(bool(done.stdout), done.returncode == 0, f"a figure for {words!r}")
+        return done.returncode
+
+    for words in ("", "stat", "stat 0 1", "stat 5x 1", "stat -1 1", "stat 1 1001", "read 1 1 65", "create",
+                  "create 5 65537", "create 1 2 3", "sing 1 1"):
+        guild.equal(status(words), 2, words)
+    guild.equal([status("stat 3 1"), status("create 3"), status("create 3"), status("list 2 1"), status("list 3 1"),
+                 status("read 3 2 2"), status("rename 3"), status("unlink 3")], [1, 0, 1, 1, 0, 0, 0, 0], "in order")
+
+
 def test_says_what_fails(programs, folder):
     """A workload that fails on one system is reported, and the others are measured all the same."""
     broken = folder / "broken"
@@ -51,17 +65,29 @@ def test_says_what_fails(programs, folder):
     guild.equal(len(found["failures"]), 1, f"failures: {found['failures']}")
 
 
+def processes_with(word):
+    """Command lines that have it."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended meanwhile
+        if word in line:
+            found.append(line)
+    return found
+
+
 def main(programs):
     guild.require_mounts()
-    for test in (test_measures, test_says_what_fails):
+    for test in (test_workload_knows_its_words, test_measures, test_says_what_fails):
         with tempfile.TemporaryDirectory(prefix="guildfs-bench-smoke-", dir="/var/tmp") as name:
             folder = pathlib.Path(name)
             folder.chmod(0o755)
-            before = pathlib.Path("/proc/self/mountinfo").read_text()
             test(pathlib.Path(programs), folder)
             left = [each.name for each in folder.iterdir() if each.name.startswith("guildfs-bench-")]
             guild.equal(left, [], "what is left behind")
-            guild.equal(pathlib.Path("/proc/self/mountinfo").read_text(), before, "mounts")
+            guild.equal(processes_with(name), [], "processes that are left behind")
         print(f"ok   {test.__name__}")
 
 

@@ -198,22 +198,30 @@ static const char usage[] =
     "current directory.\n"
     "More than one pass: after one that is not measured. rename follows create, unlink follows rename.\n";
 
-/* 0 when there is no such word or it is no number. */
-static unsigned long number(int argc, char **argv, int index, unsigned long absent, unsigned long most) {
+/* The number at an index, or the one that is given where the words end before. Whether it is one, and not too large. */
+static bool number(char **argv, int argc, int index, unsigned long most, unsigned long *value) {
     if (index >= argc)
-        return absent;
+        return true;
     char *end;
-    unsigned long value = strtoul(argv[index], &end, 10);
-    return *argv[index] < '0' || *argv[index] > '9' || *end != '\0' || value > most ? 0 : value;
+    *value = strtoul(argv[index], &end, 10);
+    return argv[index][0] >= '0' && argv[index][0] <= '9' && *end == '\0' && *value <= most;
+}
+
+static bool parse(int argc, char **argv, bool repeats, struct work *out) {
+    struct work work = {.passes = repeats ? 0 : 1, .threads = 1, .bytes = repeats ? 0 : 4096};
+    bool right = argc <= (repeats ? 5 : 4) && number(argv, argc, 2, 10000000, &work.files);
+    if (repeats)
+        right = right && number(argv, argc, 3, MAX_PASSES, &work.passes) &&
+                number(argv, argc, 4, MAX_THREADS, &work.threads);
+    else
+        right = right && number(argv, argc, 3, MAX_BYTES, &work.bytes);
+    *out = work;
+    return right && work.files > 0 && work.passes > 0 && work.threads > 0;
 }
 
 static int run(int argc, char **argv, size_t action) {
-    bool repeats = actions[action].repeats;
-    struct work work = {.files = number(argc, argv, 2, 0, 10000000),
-                        .passes = repeats ? number(argc, argv, 3, 0, MAX_PASSES) : 1,
-                        .threads = repeats ? number(argc, argv, 4, 1, MAX_THREADS) : 1,
-                        .bytes = repeats ? 0 : number(argc, argv, 3, 4096, MAX_BYTES)};
-    if (work.files == 0 || work.passes == 0 || work.threads == 0 || argc > (repeats ? 5 : 4)) {
+    struct work work;
+    if (!parse(argc, argv, actions[action].repeats, &work)) {
         fputs(usage, stderr);
         return 2;
     }
