@@ -133,17 +133,15 @@ def measure_round(number, compared, bench, filesystem, options, failures):
 
 def measure_rounds(compared, bench, filesystem, options, failures):
     """Round 0 warms everything up and is thrown away."""
-    rounds = []
     if not workloads.chosen(options.only):
-        return rounds
+        return
     for number in range(options.rounds + 1):
         began = time.monotonic()
         values = measure_round(number, compared, bench, filesystem, options, failures)
         counted = "" if number else " (not counted)"
         say(f"    round {number} of {options.rounds}{counted}: {time.monotonic() - began:.0f} s")
         if number:
-            rounds.append(values)
-    return rounds
+            yield values
 
 
 def show_facts(compared, bench, options, failures):
@@ -161,9 +159,10 @@ def show_facts(compared, bench, options, failures):
     return facts
 
 
-def measure_filesystem(kind, store, scratch, programs, options):
+def measure_filesystem(measured, kind, store, scratch, programs, options):
+    """Fills measured, and yields whenever there is something new in it."""
     say(f"==> {kind}")
-    failures = []
+    failures = measured["failures"]
     with place.Filesystem(kind, scratch) as filesystem:
         prepared = data.Data(filesystem.root, data.Sizes(options.quick), options.only)
         if store:
@@ -171,8 +170,11 @@ def measure_filesystem(kind, store, scratch, programs, options):
         mount_options = "io_uring=auto" if options.transport == "io_uring" else ""
         compared = systems.make(options.systems, prepared.backing, scratch, store, mount_options)
         bench = workloads.Bench(programs, prepared)
-        rounds = measure_rounds(compared, bench, filesystem, options, failures)
-        return {"rounds": rounds, "facts": show_facts(compared, bench, options, failures), "failures": failures}
+        for values in measure_rounds(compared, bench, filesystem, options, failures):
+            measured["rounds"].append(values)
+            yield
+        measured["facts"] += show_facts(compared, bench, options, failures)
+        yield
 
 
 def reachable_programs(scratch, programs):
@@ -205,11 +207,19 @@ def measure(options):
             say(f"==> make a store with {options.authorizations:,} authorizations")
             store = systems.Store(programs, scratch.path / "store", options.authorizations)
         for kind in options.fs:
-            results["filesystems"][kind] = measure_filesystem(kind, store, scratch, programs, options)
+            measured = results["filesystems"][kind] = {"rounds": [], "facts": [], "failures": []}
+            for _ in measure_filesystem(measured, kind, store, scratch, programs, options):
+                save(results, options)
     return results
 
 
 # ---- what comes of it ----
+
+def save(results, options):
+    """After every round, so that a run that is broken off was not for nothing."""
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+
 
 def load(path):
     results = json.loads(pathlib.Path(path).read_text())
@@ -244,8 +254,7 @@ def main(arguments):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
         results = load(options.source) if options.source else measure(options)
-        if options.json:
-            pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+        save(results, options)
         write_reports(results, output_folder(options, results["settings"]["whole"]))
     except (place.Unusable, person.CommandFailed, OSError, ValueError, RuntimeError) as error:
         print(f"bench: error: {error}", file=sys.stderr)

@@ -19,8 +19,8 @@ class Sizes:
         self.big = (64 if quick else 256) << 20
         self.random = self.big // 4  # bytes that are read or written at random places
         self.tree_files = 600 if quick else 3000
-        self.many = 2000 if quick else MANY
-        self.names = 500 if quick else 3000  # created, renamed, unlinked
+        self.many = 1000 if quick else MANY
+        self.names = 300 if quick else 3000  # created, renamed, unlinked
         self.stat_passes = 21 if quick else 101
         self.open_passes = 3 if quick else 11
 
