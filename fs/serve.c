@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -100,6 +102,20 @@ static int await_request(struct server *server, struct fuse_buf *buffer, bool *a
             gfs_poll_window_missed(&server->window, gfs_monotonic_ns() - start_ns);
     }
     return atomic_load(&server->stopping) ? 0 : size;
+}
+
+/*
+ * Nobody waits for the answer to one of these. They come in addition to what a program waits for, so they
+ * say nothing about how many programs there are.
+ */
+static bool comes_by_itself(const struct fuse_buf *buffer) {
+    struct fuse_in_header header;
+
+    if (buffer->size < sizeof header)
+        return false;
+    memcpy(&header, buffer->mem, sizeof header);
+    return header.opcode == FUSE_FORGET || header.opcode == FUSE_BATCH_FORGET || header.opcode == FUSE_RELEASE ||
+           header.opcode == FUSE_RELEASEDIR || header.opcode == FUSE_INTERRUPT;
 }
 
 static bool is_crowded(const struct server *server) {
@@ -207,8 +223,9 @@ static void lead(struct server *server, struct fuse_buf *buffer) {
         uint64_t turn = atomic_fetch_add(&server->turn, 1) + 1;
         if (atomic_load(&server->watcher_sleeps))
             wake_watcher(server);
-        at_once_turns = at_once ? at_once_turns + 1 : 0;
-        if (at_once_turns >= CROWDED_TURNS && is_crowded(server))
+        if (!comes_by_itself(buffer))
+            at_once_turns = at_once ? at_once_turns + 1 : 0;
+        if (at_once_turns >= CROWDED_TURNS && !comes_by_itself(buffer) && is_crowded(server))
             offer_lead(server, &turn);
         fuse_session_process_buf(server->session, buffer);
         if (!atomic_compare_exchange_strong(&server->turn, &turn, turn + 1))
