@@ -315,6 +315,11 @@ static bool is_mount_point(const struct gfs_call *call, const struct gfs_target 
            (item->facts.share_root || gfs_share_holds_nested(call->snapshot, folder->share, &item->st));
 }
 
+/* One name less, or another one: the kernel knows what that does to the inode of the own view. */
+static void notify_others(struct gfs_call *call, const struct gfs_target *item) {
+    gfs_notify_attributes(call->mount, &item->st, gfs_node_in(call->mount, item->tree, &item->st));
+}
+
 static int remove_from(struct gfs_call *call, struct gfs_target *folder, const char *name, enum gfs_op op) {
     struct gfs_target item = {.fd = -1};
     struct gfs_names_held held = gfs_names_lock(call->mount, &folder->st, NULL);
@@ -331,7 +336,7 @@ static int remove_from(struct gfs_call *call, struct gfs_target *folder, const c
     gfs_names_unlock(call->mount, held);
     if (!rc) {
         gfs_audit_done(call, &item, op);
-        gfs_notify_attributes(call->mount, &item.st, NULL);
+        notify_others(call, &item);
     }
     gfs_target_put(call, &item);
     return rc;
@@ -392,16 +397,20 @@ static int rename_item(struct gfs_call *call, struct rename *rename) {
         rc = find(call, &rename->to, rename->new_name, &target, &replaced);
     if (!rc)
         rc = judge_rename(call, rename, found, replaced);
+    bool save = !source.facts.folder && gfs_own_pending(&source.facts);
     if (!rc)
         rc = gfs_op_rename(call, &rename->from, rename->name, found, &rename->to, rename->new_name, replaced,
-                           rename->flags, !source.facts.folder && gfs_own_pending(&source.facts));
+                           rename->flags, save);
     gfs_names_unlock(call->mount, held);
     if (!rc) {
         call->names.replaces = replaced && !(rename->flags & RENAME_EXCHANGE);
         gfs_audit_done(call, &source, rename->flags & RENAME_EXCHANGE ? GFS_OP_EXCHANGE : GFS_OP_RENAME);
-        gfs_notify_attributes(call->mount, &source.st, NULL);
+        if (save && replaced)
+            gfs_notify_attributes(call->mount, &source.st, NULL); /* it has taken over mode and times */
+        else
+            notify_others(call, &source);
         if (replaced)
-            gfs_notify_attributes(call->mount, &target.st, NULL);
+            notify_others(call, &target);
     }
     gfs_target_put(call, &source);
     gfs_target_put(call, &target);

@@ -218,6 +218,24 @@ void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd) {
     pthread_mutex_unlock(&stripe->lock);
 }
 
+const struct gfs_node *gfs_node_in(struct gfs_mount *mount, const struct gfs_tree *tree, const struct stat *st) {
+    struct gfs_stripe *stripe = gfs_stripe_of(mount, st->st_dev, st->st_ino);
+    const struct gfs_node *found = NULL;
+
+    pthread_mutex_lock(&stripe->lock);
+    const struct gfs_backing *backing = *gfs_bucket_of(stripe, st->st_dev, st->st_ino);
+    for (; backing && !found; backing = backing->next_in_bucket) {
+        const struct gfs_node *node = backing->nodes;
+        if (backing->device != st->st_dev || backing->inode != st->st_ino)
+            continue;
+        while (node && (node->tree != tree || node->dead))
+            node = node->next_of_backing;
+        found = node;
+    }
+    pthread_mutex_unlock(&stripe->lock);
+    return found;
+}
+
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
                          bool only_pages, struct gfs_sibling *siblings, size_t size) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, device, inode);

@@ -138,6 +138,9 @@ void gfs_node_unlinked(struct gfs_mount *mount, const struct stat *st, int fd);
 /* A file without a name got its first one: its descriptor is one of the cache again. */
 void gfs_node_named(struct gfs_mount *mount, const struct stat *st, int fd);
 
+/* The tree's node of the file of st, only to be told from others: it may be gone by now. NULL: none. */
+const struct gfs_node *gfs_node_in(struct gfs_mount *mount, const struct gfs_tree *tree, const struct stat *st);
+
 /* The other nodes of the same file: at most `size` are written, the number that there are is
  * returned. only_pages: only those for which the kernel may hold pages. */
 struct gfs_sibling {
