@@ -87,15 +87,14 @@ static struct gfs_doomed *find(const struct gfs_doomed_list *doomed, uint64_t id
 }
 
 /* The line of the list for a process and a share; made when there is none. NULL: no room, or it is gone. */
-static struct gfs_holder *line_of(struct gfs_holders *holders, pid_t process, const struct gfs_tree *tree) {
+static struct gfs_holder *line_of(struct gfs_holders *holders, pid_t process, gfs_id user, gfs_id share) {
     for (size_t i = holders->count; i-- > 0;)
-        if (holders->list[i].process == process && holders->list[i].share == tree->share &&
-            holders->list[i].user == tree->view->user)
+        if (holders->list[i].process == process && holders->list[i].share == share && holders->list[i].user == user)
             return &holders->list[i];
     if (holders->count == GFS_HOLDERS_MAX)
         return NULL;
     struct gfs_holder *holder = &holders->list[holders->count];
-    *holder = (struct gfs_holder){.user = tree->view->user, .share = tree->share};
+    *holder = (struct gfs_holder){.user = user, .share = share};
     if (!describe(process, holder))
         return NULL;
     holders->count++;
@@ -110,7 +109,8 @@ static void list_found(struct gfs_doomed_list *doomed, const struct gfs_sweep_re
         if (!file)
             continue;
         file->held = true;
-        struct gfs_holder *holder = line_of(holders, found->process, file->node->tree);
+        struct gfs_holder *holder =
+            line_of(holders, found->process, file->node->tree->view->user, file->node->tree->share);
         if (!holder)
             continue;
         holder->descriptors += !found->mapping;
@@ -126,7 +126,7 @@ static bool still_holds(dev_t device, const uint64_t *ids, size_t count, pid_t p
     struct gfs_sweep_result result = {0};
     bool holds = !gfs_sweep_one(device, ids, count, process, &result) && result.count > 0;
 
-    free(result.found);
+    gfs_sweep_end(&result);
     return holds;
 }
 
@@ -188,9 +188,25 @@ int gfs_holders_find(dev_t device, struct gfs_doomed_list *doomed, struct gfs_ho
     } else {
         free(holders.list);
     }
-    free(result.found);
+    gfs_sweep_end(&result);
     free(ids);
     return rc;
+}
+
+int gfs_holders_add_old(struct gfs_holders *holders, const struct gfs_sweep_found *found, gfs_id user, gfs_id share) {
+    if (!holders->list)
+        holders->list = malloc(GFS_HOLDERS_MAX * sizeof *holders->list);
+    struct gfs_holder *holder = holders->list ? line_of(holders, found->process, user, share) : NULL;
+    if (!holder)
+        return holders->list && holders->count < GFS_HOLDERS_MAX ? -ESRCH : -ENOSPC;
+    holder->descriptors += !found->mapping;
+    holder->mappings += found->mapping;
+    return holder->descriptors + holder->mappings > 1;
+}
+
+void gfs_holders_kill_old(dev_t device, pid_t process, struct gfs_victims *victims) {
+    if (victims->count < GFS_VICTIMS_MAX)
+        kill_holder(device, NULL, 0, process, victims);
 }
 
 void gfs_victims_await(struct gfs_victims *victims) {

@@ -3,6 +3,7 @@
 #define GUILDFS_FS_HOLDERS_H
 
 #include "fs/revoke.h"
+#include "fs/sweep.h"
 
 /* A process from which something could not be taken back, with what it holds of one share in one view. */
 struct gfs_holder {
@@ -37,6 +38,12 @@ struct gfs_victims {
  */
 int gfs_holders_find(dev_t device, struct gfs_doomed_list *doomed, struct gfs_holders *out,
                      struct gfs_victims *victims) GFS_MUST_CHECK;
+
+/* A line for something that a process holds of a mount that died. 1: it had one; -ESRCH: it is gone; -ENOSPC. */
+int gfs_holders_add_old(struct gfs_holders *holders, const struct gfs_sweep_found *found, gfs_id user, gfs_id share)
+    GFS_MUST_CHECK;
+/* Kills a process that still holds anything of that mount, but not one of root. */
+void gfs_holders_kill_old(dev_t device, pid_t process, struct gfs_victims *victims);
 
 /* Waits for the victims' end, two seconds at most, and closes what it has of them. */
 void gfs_victims_await(struct gfs_victims *victims);

@@ -19,6 +19,7 @@
 #include "fs/call.h"
 #include "fs/capabilities.h"
 #include "fs/control.h"
+#include "fs/crash.h"
 #include "fs/options.h"
 #include "fs/session.h"
 #include "fs/signals.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct gfs_signals *signals;
     struct gfs_control *control;
     struct gfs_session_stop stop;
+    struct gfs_crash crash; /* what the daemon before left behind */
     pthread_t ready_thread;
     bool ready_thread_runs, tables, mounted;
     _Atomic bool failed; /* in another thread than main's */
@@ -157,7 +159,7 @@ static int resolve_paths(struct daemon *daemon, struct gfs_error *err) {
         return gfs_error_set(err, errno, "store %s: %s", options->store, strerror(errno));
     free(options->store);
     options->store = store;
-    int rc = gfs_mountpoint_prepare(options->mountpoint, store, &mountpoint, err);
+    int rc = gfs_mountpoint_prepare(options->mountpoint, store, &mountpoint, &daemon->crash, err);
     if (rc < 0)
         return rc;
     free(options->mountpoint);
@@ -197,6 +199,7 @@ static int mount_it(struct daemon *daemon, struct gfs_error *err) {
     if (rc < 0)
         return rc;
     daemon->tables = true;
+    gfs_crash_deal(mount, &daemon->crash);
     take_changes(daemon, true);
     daemon->stop.mount = mount;
     daemon->stop.server = pthread_self();

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "fs/call.h"
+#include "fs/crash.h"
 #include "fs/poison.h"
 #include "guildfs/clock.h"
 #include "guildfs/log.h"
@@ -27,7 +28,7 @@ struct gfs_remnants {
     struct gfs_doomed_list added;
     uint64_t added_generation, settled;
     bool stopping, busy;
-    struct gfs_holders holders;
+    struct gfs_holders holders, old; /* of this mount, of one that died */
 };
 
 /* ---- looking ---- */
@@ -80,7 +81,8 @@ static void look_again(struct gfs_mount *mount) {
 /* ---- the thread ---- */
 
 /* With the lock held, which is given up meanwhile. */
-static void look_at_added(struct gfs_remnants *remnants) {
+static void look_at_added(struct gfs_mount *mount) {
+    struct gfs_remnants *remnants = mount->remnants;
     uint64_t generation = remnants->added_generation;
     struct gfs_doomed_list added = remnants->added;
 
@@ -93,6 +95,9 @@ static void look_at_added(struct gfs_remnants *remnants) {
     pthread_mutex_lock(&remnants->lock);
     remnants->busy = false;
     remnants->settled = generation;
+    pthread_mutex_unlock(&remnants->lock);
+    gfs_crash_note(mount, generation);
+    pthread_mutex_lock(&remnants->lock);
 }
 
 /* With the lock held. Whether it is time to look again; else waits for that, or for something new. */
@@ -117,7 +122,7 @@ static void *serve(void *context) {
     pthread_mutex_lock(&remnants->lock);
     while (!remnants->stopping) {
         if (remnants->added.count) {
-            look_at_added(remnants);
+            look_at_added(mount);
         } else if (wait_for_work(remnants)) {
             pthread_mutex_unlock(&remnants->lock);
             look_again(mount);
@@ -171,6 +176,7 @@ void gfs_remnants_free(struct gfs_remnants *remnants) {
     free(remnants->watched.list);
     free(remnants->added.list);
     free(remnants->holders.list);
+    free(remnants->old.list);
     pthread_cond_destroy(&remnants->changed);
     pthread_mutex_destroy(&remnants->lock);
     free(remnants);
@@ -190,6 +196,24 @@ void gfs_remnants_add(struct gfs_mount *mount, uint64_t generation, struct gfs_d
     pthread_mutex_unlock(&remnants->lock);
 }
 
+void gfs_remnants_add_old(struct gfs_mount *mount, dev_t device, const struct gfs_sweep_found *found, gfs_id user,
+                          gfs_id share, bool kill) {
+    struct gfs_remnants *remnants = mount->remnants;
+    struct gfs_victims *victims = kill ? calloc(1, sizeof *victims) : NULL;
+
+    if (victims) {
+        gfs_holders_kill_old(device, found->process, victims);
+        gfs_victims_await(victims);
+        free(victims);
+    }
+    pthread_mutex_lock(&remnants->lock);
+    int rc = gfs_holders_add_old(&remnants->old, found, user, share);
+    pthread_mutex_unlock(&remnants->lock);
+    if (!rc)
+        gfs_log(GFS_LOG_WARNING, "held-of-dead-mount", "pid=%d path=%s", found->process,
+                found->path ? found->path : "");
+}
+
 uint64_t gfs_remnants_settled(struct gfs_mount *mount, uint64_t added) {
     struct gfs_remnants *remnants = mount->remnants;
 
@@ -205,12 +229,14 @@ void gfs_remnants_visit(struct gfs_mount *mount, void (*visit)(void *context, co
     struct gfs_remnants *remnants = mount->remnants;
 
     pthread_mutex_lock(&remnants->lock);
-    size_t count = remnants->holders.count;
-    struct gfs_holder *copy = count ? malloc(count * sizeof *copy) : NULL;
-    if (copy)
+    size_t count = remnants->holders.count, old = remnants->old.count;
+    struct gfs_holder *copy = malloc((count + old + 1) * sizeof *copy);
+    if (copy && count)
         memcpy(copy, remnants->holders.list, count * sizeof *copy);
+    if (copy && old)
+        memcpy(copy + count, remnants->old.list, old * sizeof *copy);
     pthread_mutex_unlock(&remnants->lock);
-    for (size_t i = 0; copy && i < count; i++)
+    for (size_t i = 0; copy && i < count + old; i++)
         if (gfs_holder_lives(&copy[i]))
             visit(context, &copy[i]);
     free(copy);

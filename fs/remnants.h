@@ -23,6 +23,10 @@ void gfs_remnants_free(struct gfs_remnants *remnants);
 /* Takes over the list. */
 void gfs_remnants_add(struct gfs_mount *mount, uint64_t generation, struct gfs_doomed_list *doomed);
 
+/* What a process holds of a mount that died (crash.h): it is killed, or named until it ends. */
+void gfs_remnants_add_old(struct gfs_mount *mount, dev_t device, const struct gfs_sweep_found *found, gfs_id user,
+                          gfs_id share, bool kill);
+
 /* Up to which generation all holders have been looked for, when `added` was added last. */
 uint64_t gfs_remnants_settled(struct gfs_mount *mount, uint64_t added);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fs/call.h"
+#include "fs/crash.h"
 #include "fs/notify.h"
 #include "fs/poison.h"
 #include "fs/remnants.h"
@@ -103,6 +104,8 @@ static void run(struct gfs_mount *mount, struct job *job) {
     gfs_remnants_add(mount, job->generation, current);
     for (size_t i = 0; i < job->count; i++)
         gfs_notify_forget_node(mount, job->nodes[i]);
+    if (gfs_remnants_settled(mount, job->generation) == job->generation)
+        gfs_crash_note(mount, job->generation); /* else the other thread does */
 }
 
 static void free_job(struct job *job) {
@@ -223,6 +226,21 @@ void gfs_revoke_rest(struct gfs_mount *mount, uint64_t generation, struct gfs_do
     *job = (struct job){.rest = true, .generation = generation, .doomed = *doomed, .nodes = nodes, .count = count};
     *doomed = (struct gfs_doomed_list){0};
     enqueue(mount->revoker, job);
+}
+
+/* ---- the end ---- */
+
+static void doom_open(void *context, struct gfs_node *node) {
+    if (node->fast && !node->dead && atomic_load(&node->opened_needs))
+        gfs_doom(context, node, false);
+}
+
+void gfs_revoke_everything(struct gfs_mount *mount) {
+    struct gfs_doomed_list doomed = {0};
+
+    gfs_nodes_visit(mount, doom_open, &doomed);
+    gfs_doomed_poison(mount, &doomed, false);
+    free_list(&doomed);
 }
 
 /* ---- status ---- */

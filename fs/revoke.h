@@ -60,6 +60,9 @@ void gfs_revoke_open(struct gfs_mount *mount, struct gfs_doomed_list *doomed);
 void gfs_revoke_rest(struct gfs_mount *mount, uint64_t generation, struct gfs_doomed_list *doomed, uint64_t *nodes,
                      size_t count);
 
+/* Before a mount is taken away from those who use it: what passes through would go on without it. */
+void gfs_revoke_everything(struct gfs_mount *mount);
+
 /* Up to which generation everything is settled, when `in_force` has been handed in. */
 uint64_t gfs_revoker_settled(struct gfs_mount *mount, uint64_t in_force);
 

@@ -16,6 +16,7 @@
 
 #include "fs/call.h"
 #include "fs/mountinfo.h"
+#include "fs/revoke.h"
 #include "guildfs/clock.h"
 #include "guildfs/log.h"
 
@@ -102,6 +103,7 @@ void gfs_session_stop(struct gfs_session_stop *stop, struct gfs_signals *signals
         if (gfs_signals_await_end(signals, STEP_MS))
             return;
     }
+    gfs_revoke_everything(stop->mount);
     if (end_loop(stop, signals))
         return;
     take_away(stop);

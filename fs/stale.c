@@ -13,9 +13,11 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/crash.h"
 #include "fs/mountinfo.h"
 #include "guildfs/log.h"
 
@@ -85,7 +87,7 @@ static int detach_dead(const char *path, struct gfs_error *err) {
 }
 
 /* 1: a dead mount of ours was taken away, look again. 0: nothing is mounted there. */
-static int clear_once(const char *path, struct gfs_error *err) {
+static int clear_once(const char *path, struct gfs_crash *crash, struct gfs_error *err) {
     struct gfs_mountinfo found;
     int rc = gfs_mountinfo_find(path, &found);
     if (rc == -ENOENT)
@@ -95,6 +97,7 @@ static int clear_once(const char *path, struct gfs_error *err) {
     int answer = probe(path);
     bool dead = answer == ENOTCONN || answer == ECONNABORTED;
     if (dead && strcmp(found.type, GFS_MOUNT_TYPE) == 0) {
+        gfs_crash_look(makedev(found.major, found.minor), crash);
         rc = detach_dead(path, err);
         return rc < 0 ? rc : 1;
     }
@@ -108,9 +111,9 @@ static int clear_once(const char *path, struct gfs_error *err) {
                          path, found.type);
 }
 
-static int clear(const char *path, struct gfs_error *err) {
+static int clear(const char *path, struct gfs_crash *crash, struct gfs_error *err) {
     for (int i = 0; i < MAX_STACKED; i++) {
-        int rc = clear_once(path, err);
+        int rc = clear_once(path, crash, err);
         if (rc <= 0)
             return rc;
     }
@@ -165,19 +168,20 @@ static int explain_path(const char *directory, int rc, struct gfs_error *err) {
     return gfs_error_set(err, -rc, "%s: %s", directory, strerror(-rc));
 }
 
-int gfs_mountpoint_prepare(const char *directory, const char *store, char **out, struct gfs_error *err) {
+int gfs_mountpoint_prepare(const char *directory, const char *store, char **out, struct gfs_crash *crash,
+                           struct gfs_error *err) {
     char path[PATH_MAX], resolved[PATH_MAX];
     int rc = resolve_parent(directory, path);
     if (rc < 0)
         return explain_path(directory, rc, err);
-    rc = clear(path, err);
+    rc = clear(path, crash, err);
     if (rc < 0)
         return rc;
     if (!realpath(path, resolved))
         return explain_path(directory, -errno, err);
     /* It was a symlink: what it names may have something mounted on it as well. */
     if (strcmp(path, resolved) != 0) {
-        rc = clear(resolved, err);
+        rc = clear(resolved, crash, err);
         if (rc < 0)
             return rc;
     }

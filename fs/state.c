@@ -3,6 +3,7 @@
 
 #include "fs/audit.h"
 #include "fs/call.h"
+#include "fs/crash.h"
 #include "fs/names.h"
 #include "fs/notify.h"
 #include "fs/ops/ops.h"
@@ -46,7 +47,12 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
 }
 
 int gfs_mount_start(struct gfs_mount *mount, dev_t device, struct gfs_error *err) {
+    struct gfs_authority_status status;
     int rc = gfs_notifier_start(mount);
+
+    mount->device = device;
+    gfs_authority_status(mount->authority, &status);
+    gfs_crash_note(mount, status.generation);
     if (!rc)
         rc = gfs_poison_start(mount, device);
     if (!rc)
@@ -63,6 +69,7 @@ void gfs_mount_stop(struct gfs_mount *mount) {
     gfs_poison_stop(mount);
     gfs_revoker_stop(mount);
     gfs_remnants_stop(mount);
+    gfs_crash_forget(mount);
     gfs_opened_list_free(mount); /* while there is a session that can be told */
     gfs_notifier_stop(mount);
     gfs_audit_stop(mount->audit);

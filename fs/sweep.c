@@ -35,6 +35,13 @@ struct sweep {
     struct gfs_sweep_list found;
 };
 
+void gfs_sweep_end(struct gfs_sweep_result *result) {
+    for (size_t i = 0; i < result->count; i++)
+        free(result->found[i].path);
+    free(result->found);
+    *result = (struct gfs_sweep_result){0};
+}
+
 static void let_go(struct sweep *sweep) {
     pthread_mutex_lock(&sweep->lock);
     bool last = --sweep->users == 0;
@@ -43,7 +50,7 @@ static void let_go(struct sweep *sweep) {
         return;
     pthread_cond_destroy(&sweep->changed);
     pthread_mutex_destroy(&sweep->lock);
-    free(sweep->found.list);
+    gfs_sweep_end(&(struct gfs_sweep_result){.found = sweep->found.list, .count = sweep->found.count});
     free(sweep->processes);
     free(sweep->nodes);
     free(sweep);
@@ -131,11 +138,12 @@ static int new_sweep(dev_t device, const uint64_t *nodes, size_t count, struct s
     struct sweep *sweep = calloc(1, sizeof *sweep);
     pthread_condattr_t monotonic;
 
-    if (!sweep || !(sweep->nodes = malloc(count * sizeof *nodes))) {
+    if (!sweep || (nodes && !(sweep->nodes = malloc((count + 1) * sizeof *nodes)))) {
         free(sweep);
         return -ENOMEM;
     }
-    memcpy(sweep->nodes, nodes, count * sizeof *nodes);
+    if (nodes)
+        memcpy(sweep->nodes, nodes, count * sizeof *nodes);
     sweep->node_count = count;
     sweep->device = device;
     sweep->users = 1;

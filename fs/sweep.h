@@ -24,20 +24,24 @@ struct gfs_sweep_found {
     pid_t process;
     uint64_t node; /* id */
     bool mapping;  /* else a descriptor */
+    bool writes;   /* what is known when all files are looked for: open, or mapped, to write */
+    char *path;    /* as /proc names it, or NULL; the list's */
 };
 
 struct gfs_sweep_result {
-    struct gfs_sweep_found *found; /* the caller frees it */
+    struct gfs_sweep_found *found;
     size_t count;
     size_t unseen; /* processes that could not be looked at */
 };
 
 /*
- * Looks for nodes (ids, in ascending order) of the mount with this st_dev in all processes but this
- * one, or in one. Takes ten seconds at most. 0, or a negative errno when /proc cannot be read or memory is out.
+ * Looks for nodes (ids, in ascending order; NULL: any) of the mount with this st_dev in all processes but this
+ * one, or in one. The caller gives the result back by gfs_sweep_end(). Takes ten seconds at most. 0, or a negative errno when /proc cannot be read or memory is out.
  */
 int gfs_sweep(dev_t device, const uint64_t *nodes, size_t count, struct gfs_sweep_result *out) GFS_MUST_CHECK;
 int gfs_sweep_one(dev_t device, const uint64_t *nodes, size_t count, pid_t process,
                   struct gfs_sweep_result *out) GFS_MUST_CHECK;
+
+void gfs_sweep_end(struct gfs_sweep_result *result);
 
 #endif

@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@ void gfs_sweep_list_add(struct gfs_sweep_list *list, const struct gfs_sweep_foun
     if (list->count % GROW_BY == 0) {
         struct gfs_sweep_found *larger = realloc(list->list, (list->count + GROW_BY) * sizeof *larger);
         if (!larger) {
+            free(found->path);
             list->failed = true;
             return;
         }
@@ -82,9 +85,53 @@ static bool is_elsewhere(const struct looking *looking, int mount) {
            makedev(found.major, found.minor) != looking->device;
 }
 
-static void look_at(const struct looking *looking, int folder, const char *name, bool mapping) {
+/* Answered from the kernel's memory, too; a file that was poisoned has no device, and needs nothing more. */
+static bool is_on_device(const struct looking *looking, int folder, const char *name) {
+    struct statx found;
+    return !statx(folder, name, AT_STATX_DONT_SYNC, 0, &found) &&
+           makedev(found.stx_dev_major, found.stx_dev_minor) == looking->device;
+}
+
+/* "flags:  0100002", octal. */
+static bool is_open_to_write(const struct looking *looking, const char *descriptor) {
+    char path[64], line[128];
+    unsigned flags = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%.10s", looking->thread, descriptor);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "flags: %o", &flags) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static char *path_of(int folder, const char *name) {
+    char path[PATH_MAX];
+    ssize_t length = readlinkat(folder, name, path, sizeof path);
+    return length > 0 && length < (ssize_t)sizeof path ? strndup(path, (size_t)length) : NULL;
+}
+
+/* Of any file, when it is on the device. */
+static void look_at_any(const struct looking *looking, int folder, const char *name, bool mapping, bool writes) {
+    struct gfs_sweep_found found = {.process = looking->process, .mapping = mapping, .writes = writes};
+    int mount = -1;
+
+    if (!node_of(folder, name, &found.node, &mount) || !is_on_device(looking, folder, name))
+        return;
+    found.path = path_of(folder, name);
+    found.writes = mapping ? writes : is_open_to_write(looking, name);
+    gfs_sweep_list_add(looking->out, &found);
+}
+
+static void look_at(const struct looking *looking, int folder, const char *name, bool mapping, bool writes) {
     struct gfs_sweep_found found = {.process = looking->process, .mapping = mapping};
     int mount = -1;
+
+    if (!looking->nodes) {
+        look_at_any(looking, folder, name, mapping, writes);
+        return;
+    }
 
     if (node_of(folder, name, &found.node, &mount) && is_wanted(looking, found.node) &&
         (mapping || !is_elsewhere(looking, mount)))
@@ -101,7 +148,7 @@ static void look_at_descriptors(const struct looking *looking) {
         return;
     while ((entry = readdir(folder)))
         if (entry->d_name[0] != '.')
-            look_at(looking, dirfd(folder), entry->d_name, false);
+            look_at(looking, dirfd(folder), entry->d_name, false, false);
     closedir(folder);
 }
 
@@ -122,7 +169,8 @@ static void look_at_mappings(const struct looking *looking) {
         if (!strstr(line, device) || sscanf(line, "%llx-%llx", &from, &to) != 2)
             continue;
         snprintf(name, sizeof name, "%llx-%llx", from, to);
-        look_at(looking, folder, name, true);
+        look_at(looking, folder, name, true,
+                strstr(line, " rw-s ") || strstr(line, " -w-s ") || strstr(line, " rwxs "));
     }
     free(line);
     fclose(maps);
