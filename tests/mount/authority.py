@@ -96,6 +96,31 @@ def test_joining_and_leaving_a_group(g):
          "SS-24: gone")
 
 
+def test_a_gain_shows_in_what_is_open(g):
+    """A file manager that has the folders open, and has asked for the names before, sees what comes and goes."""
+    g.cli("group", "add", "club")
+    share = g.share("minutes", group="club", wait=False)
+    g.cli("grant", "group:club", share.ref, "view,download", "--wait")
+    guild.make_file(share.backing / "f", b"content")
+    view = g.bob.call(os.open, str(g.bob.view), os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(3):
+        guild.equal(names_of((0, g.bob.call(listed_again, view))) & {"club"}, set(), "before")
+        guild.outcome(g.bob, ENOENT, calls.read_file, str(g.bob.view / "club/files/minutes/f"))
+        g.cli("member", "add", "club", "bob", "--wait")
+        guild.true("club" in names_of((0, g.bob.call(listed_again, view))), "the open folder lists it")
+        guild.equal(g.bob.call(calls.read_file, str(g.bob.view / "club/files/minutes/f")), b"content", "by path")
+        kind = g.bob.call(os.open, str(g.bob.view / "club/files"), os.O_RDONLY | os.O_DIRECTORY)
+        g.cli("member", "remove", "club", "bob", "--wait")
+        guild.true("minutes" not in names_of((0, g.bob.call(listed_again, kind))), "and an open folder of it no more")
+        g.bob.call(os.close, kind)
+    g.bob.call(os.close, view)
+
+
+def listed_again(fd):
+    os.lseek(fd, 0, os.SEEK_SET)
+    return calls.getdents(fd)
+
+
 def test_open_files_are_closed_to_who_lost_the_right(g):
     """In a revocable share (the default of files) every way in ends with the right."""
     share, path = fresh(g, "open", "view,download,upload,delete")
