@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/call.h"
+#include "fs/watch.h"
 
 /* Inode numbers of two filesystems must not look like one file, so the device is mixed in. Bit 63
  * is left to virtual nodes. */
@@ -68,7 +69,8 @@ static double until_settled(const struct gfs_call *call, const struct gfs_target
 }
 
 double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
-    int64_t timeout_ns = call->mount->options.attr_timeout_ns;
+    bool versioned = call->versioned && target->node && atomic_load(&target->node->asked);
+    int64_t timeout_ns = gfs_watch_attr_ns(call->mount, &target->st, versioned);
 
     if (target->node && target->node->kind == GFS_NODE_ITEM) {
         int64_t limit_ns = gfs_node_attr_limit_ns(call->mount, target->node);
@@ -77,10 +79,28 @@ double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
     return until_settled(call, target, seconds(timeout_ns));
 }
 
+/* Of names in the folder; NULL: a virtual one. */
+static int64_t names_left_ns(struct gfs_call *call, const struct gfs_target *folder) {
+    if (!folder || !folder->node)
+        return call->mount->options.entry_timeout_ns;
+    return gfs_folder_names_left_ns(call->mount, folder->node,
+                                    gfs_watch_entry_ns(call->mount, folder->node->backing->device));
+}
+
 double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {
-    double timeout = seconds(folder && folder->node ? gfs_folder_names_left_ns(call->mount, folder->node)
-                                                    : call->mount->options.entry_timeout_ns);
-    return target ? until_settled(call, target, timeout) : timeout;
+    return until_settled(call, target, seconds(names_left_ns(call, folder)));
+}
+
+double gfs_absent_timeout(struct gfs_call *call, const struct gfs_target *folder, const char *name) {
+    int64_t left_ns = names_left_ns(call, folder), unwatched_ns = call->mount->options.entry_timeout_ns;
+    struct stat st;
+
+    /* What is hidden shows when a right is given, and a mount point (hidden too) when it is gone:
+     * no event tells of that. */
+    if (left_ns > unwatched_ns &&
+        !(fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) && errno == ENOENT))
+        left_ns = unwatched_ns;
+    return seconds(left_ns);
 }
 
 /* What changed before the table had the node was told to nobody here. So when anything changed since

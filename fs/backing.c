@@ -9,6 +9,7 @@
 
 #include "fs/passthrough.h"
 #include "fs/stripe.h"
+#include "fs/watch.h"
 
 void gfs_lru_remove(struct gfs_stripe *stripe, struct gfs_backing *backing) {
     *(backing->newer ? &backing->newer->older : &stripe->newest) = backing->older;
@@ -79,8 +80,10 @@ static bool handles_work(int root_fd, int folder_fd) {
     return true;
 }
 
-static const struct gfs_device *learn_device(struct gfs_nodes *nodes, uint64_t id, int root_fd) {
+static const struct gfs_device *learn_device(struct gfs_mount *mount, uint64_t id, int root_fd) {
+    struct gfs_nodes *nodes = mount->nodes;
     const struct gfs_device *known = gfs_device_find(nodes, id);
+    bool added = false;
     int fd = -1;
 
     if (known)
@@ -96,11 +99,14 @@ static const struct gfs_device *learn_device(struct gfs_nodes *nodes, uint64_t i
         nodes->devices[i] = (struct gfs_device){.id = id, .fd = fd};
         atomic_store_explicit(&nodes->device_count, i + 1, memory_order_release);
         known = &nodes->devices[i];
+        added = true;
         fd = -1;
     }
     pthread_mutex_unlock(&nodes->device_lock);
     if (fd >= 0)
         close(fd);
+    if (added)
+        gfs_watch_add(mount, id, known->fd);
     return known; /* NULL: too many filesystems, descriptors are kept instead */
 }
 
@@ -122,7 +128,7 @@ int gfs_backing_name(int fd, struct gfs_backing_key *key) {
 }
 
 int gfs_backing_key(struct gfs_mount *mount, int root_fd, int fd, const struct stat *st, struct gfs_backing_key *key) {
-    const struct gfs_device *device = learn_device(mount->nodes, st->st_dev, root_fd);
+    const struct gfs_device *device = learn_device(mount, st->st_dev, root_fd);
 
     *key = (struct gfs_backing_key){.device = st->st_dev, .inode = st->st_ino, .handle_type = -1};
     if (!device || device->fd < 0)

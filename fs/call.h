@@ -35,6 +35,7 @@ struct gfs_call {
     uint64_t changes;                    /* the mount's, when the request began */
     gfs_perms needed;                    /* by all that the guard has allowed so far */
     struct gfs_audit_names names;
+    bool versioned;                      /* the kernel drops an outdated answer, see gfs_watch_attr_ns() */
 };
 
 /* A resolved object: a node, or a name in a folder that has no node yet. */
@@ -125,6 +126,8 @@ void gfs_attr_show(struct gfs_call *call, struct gfs_target *target, struct stat
 /* How long the kernel may keep what it is told of the item, in seconds. */
 double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target);
 double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target);
+/* Of a name that is not there, or not for this user; folder is NULL for a virtual one. */
+double gfs_absent_timeout(struct gfs_call *call, const struct gfs_target *folder, const char *name);
 /* Fills an entry and takes a lookup for it. target->node is set. 0, or a negative errno. */
 int gfs_attr_entry(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target,
                    struct fuse_entry_param *out) GFS_MUST_CHECK;

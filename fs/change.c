@@ -4,9 +4,10 @@
  * caches, and the data of files that pass through. Views and shares in which nothing changed are not
  * touched.
  *
- * In this order: names are forgotten, by the notifier; what is open is taken back; and when the
- * requests that began before the change have ended, what they left behind, and the many nodes that
- * are only cached. All but the first steps are the revoker's (revoke.h).
+ * In this order: names are forgotten, by the notifier; what is open is taken back; names inside
+ * shares, which may be kept for an hour, are asked for again; and when the requests that began before
+ * the change have ended, what they left behind, and the many nodes that are only cached. All but the
+ * first steps are the revoker's (revoke.h).
  */
 #include "fs/change.h"
 
@@ -207,11 +208,16 @@ void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const s
     gfs_views_visit(change.mount, compare_view, &change);
     if (change.any_tree)
         take_back_open(&change);
+    /* A request that began before does not count any more, whenever it is answered. */
+    if (change.any_tree || gfs_change_of_nesting(&change))
+        gfs_notify_all_names(change.mount);
     if (await_requests(before))
         gfs_views_visit(change.mount, names_of_view, &change); /* they may have looked some up */
     gfs_notices_end(change.mount, change.notices);
     if (change.any_tree)
         gfs_nodes_visit(change.mount, collect, &rest);
+    if (rest.doomed.count) /* they are found by names no more */
+        gfs_notify_all_names(change.mount);
     gfs_revoke_rest(change.mount, gfs_snapshot_generation(after), &rest.doomed, rest.ids, rest.count);
     gfs_views_visit(change.mount, unmark_view, change.mount);
 }

@@ -18,4 +18,7 @@ struct gfs_change {
 /* Forgets the names of groups, kinds and shares that came, went or stand for something else in a view. */
 void gfs_change_names(struct gfs_change *change, struct gfs_view *view);
 
+/* Whether some folder became a share inside another, or stopped being it: its name then stands for another node. */
+bool gfs_change_of_nesting(const struct gfs_change *change);
+
 #endif

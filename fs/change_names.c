@@ -1,4 +1,4 @@
-/* Names in virtual folders, see change.h. */
+/* Names in virtual folders, and of shares inside shares, see change.h. */
 #include <string.h>
 
 #include "fs/change.h"
@@ -92,4 +92,26 @@ void gfs_change_names(struct gfs_change *change, struct gfs_view *view) {
     compare_groups(change, view, after, before);
     compare_places(change, view, before, after);
     compare_places(change, view, after, before);
+}
+
+/* ---- shares in shares ---- */
+
+static bool same_nesting(const struct gfs_share *a, const struct gfs_share *b) {
+    return b && b->parent && a->parent->id == b->parent->id && !strcmp(a->path, b->path) &&
+           !strcmp(a->node_path, b->node_path) && a->data_mode == b->data_mode;
+}
+
+static bool has_other_nesting(const struct gfs_snapshot *mine, const struct gfs_snapshot *other) {
+    size_t count = gfs_snapshot_share_count(mine);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gfs_share *share = gfs_snapshot_share_at(mine, i);
+        if (share->parent && !same_nesting(share, gfs_snapshot_share(other, share->id)))
+            return true;
+    }
+    return false;
+}
+
+bool gfs_change_of_nesting(const struct gfs_change *change) {
+    return has_other_nesting(change->before, change->after) || has_other_nesting(change->after, change->before);
 }

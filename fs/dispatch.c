@@ -69,8 +69,8 @@ static void on_init(void *userdata, struct fuse_conn_info *conn) {
 /* ---- lookup and forget ---- */
 
 /* Absent and hidden are the same answer, which the kernel may keep. */
-static void reply_absent(struct gfs_call *call, const struct gfs_target *folder) {
-    struct fuse_entry_param entry = {.entry_timeout = gfs_entry_timeout(call, folder, NULL)};
+static void reply_absent(struct gfs_call *call, const struct gfs_target *folder, const char *name) {
+    struct fuse_entry_param entry = {.entry_timeout = gfs_absent_timeout(call, folder, name)};
     fuse_reply_entry(call->req, &entry);
 }
 
@@ -97,7 +97,7 @@ static void lookup_item(struct gfs_call *call, struct gfs_node *parent, const ch
     if (!rc)
         rc = gfs_guard(call, &child, GFS_OP_STAT);
     if (rc == -ENOENT)
-        reply_absent(call, &folder);
+        reply_absent(call, &folder, name);
     else if (rc)
         gfs_reply_error(call, rc);
     else
@@ -113,7 +113,7 @@ static void lookup_share(struct gfs_call *call, struct gfs_node *parent, const s
     if (!rc)
         rc = gfs_guard(call, &root, GFS_OP_STAT);
     if (rc == -ENOENT)
-        reply_absent(call, NULL);
+        reply_absent(call, NULL, NULL);
     else if (rc)
         gfs_reply_error(call, rc);
     else
@@ -137,7 +137,7 @@ static void lookup_virtual(struct gfs_call *call, struct gfs_node *parent, const
     int rc = gfs_view_lookup(call, parent, name, &found);
 
     if (rc == -ENOENT) {
-        reply_absent(call, NULL);
+        reply_absent(call, NULL, NULL);
     } else if (rc) {
         gfs_reply_error(call, rc);
     } else if (found.place) {
@@ -152,6 +152,7 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent_id, const char *name) {
 
     if (!gfs_call_begin(&call, req))
         return;
+    call.versioned = true;
     struct gfs_node *parent = gfs_node_of(call.mount, parent_id);
     struct gfs_node *door = gfs_poison_find_door(call.mount, parent, name, fuse_req_ctx(req));
     if (door)
@@ -199,6 +200,8 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
         gfs_call_end(&call);
         return;
     }
+    call.versioned = true;
+    atomic_store(&node->asked, true);
     int rc = gfs_target_node(&call, node, &target);
     if (!rc) {
         rc = gfs_guard(&call, &target, GFS_OP_STAT);

@@ -280,6 +280,7 @@ static void list(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struc
 
     if (!gfs_call_begin(&call, req))
         return;
+    call.versioned = true;
     struct gfs_node *node = gfs_node_of(call.mount, id);
     bool item = node->kind == GFS_NODE_ITEM;
     int rc = item ? gfs_target_node(&call, node, &folder) : 0;

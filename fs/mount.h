@@ -37,6 +37,10 @@ struct gfs_audit;
 struct gfs_poison;
 struct gfs_revoker;
 struct gfs_remnants;
+struct gfs_watch;
+
+/* auto: filesystems other than the root's */
+enum gfs_watch_mode { GFS_WATCH_AUTO, GFS_WATCH_YES, GFS_WATCH_NO };
 
 struct gfs_mount_options {
     char *store;       /* absolute path of the store's directory */
@@ -45,6 +49,9 @@ struct gfs_mount_options {
     uint32_t uid, gid; /* shown as owner in a single view; GFS_NO_UID: the user's own */
     int64_t attr_timeout_ns;
     int64_t entry_timeout_ns;
+    /* where changes behind the mount are told of at once (watch.h) */
+    int64_t watched_attr_ns, watched_file_attr_ns, watched_entry_ns;
+    enum gfs_watch_mode watch;
     int64_t stale_limit_ns;
     int64_t audit_bytes; /* of a file of the audit log, before it is rotated */
     unsigned audit_keep; /* rotated files of it */
@@ -69,7 +76,8 @@ struct gfs_mount {
     struct gfs_poison *poison;
     struct gfs_revoker *revoker;
     struct gfs_remnants *remnants;
-    gfs_id only_user; /* the user of a single-view mount; 0: all views */
+    struct gfs_watch *watch;
+    gfs_id only_user;         /* the user of a single-view mount; 0: all views */
     _Atomic uint64_t changes; /* of attributes, of whatever file, that the views were told of */
     _Atomic uint64_t requests, denied, open_handles;
     /* data mode "fast", see passthrough.h */

@@ -236,10 +236,16 @@ const struct gfs_node *gfs_node_in(struct gfs_mount *mount, const struct gfs_tre
     return found;
 }
 
+/* Whatever it is now: when a name was answered its folder may have been watched. */
+static int64_t longest_timeout_ns(const struct gfs_mount_options *options) {
+    return options->entry_timeout_ns > options->watched_entry_ns ? options->entry_timeout_ns
+                                                                 : options->watched_entry_ns;
+}
+
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
                          bool only_pages, struct gfs_sibling *siblings, size_t size) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, device, inode);
-    int64_t names_since = gfs_monotonic_ns() - mount->options.entry_timeout_ns - NAMES_SLACK_NS;
+    int64_t names_since = gfs_monotonic_ns() - longest_timeout_ns(&mount->options) - NAMES_SLACK_NS;
     size_t count = 0;
 
     pthread_mutex_lock(&stripe->lock);
@@ -284,13 +290,13 @@ void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool
     pthread_mutex_unlock(&stripe->lock);
 }
 
-int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder) {
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder, int64_t timeout_ns) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder->backing);
     int64_t now = gfs_monotonic_ns();
 
     pthread_mutex_lock(&stripe->lock);
     bool hot = folder->backing->hot_until_ns > now;
-    int64_t until = folder->names_ns ? folder->names_ns + mount->options.entry_timeout_ns : 0;
+    int64_t until = folder->names_ns ? folder->names_ns + timeout_ns : 0;
     pthread_mutex_unlock(&stripe->lock);
     return hot || until < now ? 0 : until - now;
 }

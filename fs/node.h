@@ -62,6 +62,7 @@ struct gfs_node {
     _Atomic int64_t pages_ctime_ns, pages_size; /* the version of the file that these belong to */
     /* fast: what was needed for opening it, ever, since a mapping outlives its handle */
     _Atomic gfs_perms opened_needs;
+    _Atomic bool asked; /* the kernel has asked for attributes by this node: it has the inode */
     /* never changes */
     bool folder;                 /* ITEM */
     gfs_id group;                /* PLACE, KIND: of GFS_PLACE_GROUP */
@@ -165,10 +166,10 @@ void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, con
  * Names that the kernel caches. Before a request looks at the backing folder to answer with names,
  * or moves one into it (even_hot: a name that moves takes its timeout along), it says so: either it
  * then sees what another view changes, or that view sees that this one is to be told. For how long
- * an answer may be kept: nothing in a hot folder.
+ * an answer may be kept, timeout_ns after that at most: nothing in a hot folder.
  */
 void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool even_hot);
-int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder);
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder, int64_t timeout_ns);
 /* No view has names cached any more from requests that began before. */
 void gfs_folder_forgotten(struct gfs_mount *mount, const struct gfs_backing *folder, int64_t before_ns);
 

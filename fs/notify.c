@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "fs/call.h"
+#include "fs/watch.h"
 #include "guildfs/clock.h"
 #include "guildfs/log.h"
 
@@ -223,8 +224,8 @@ static void relieve(struct gfs_mount *mount) {
         gfs_log(GFS_LOG_WARNING, "notifier-held-up", "threads=%u", notifier->running);
 }
 
-/* With the lock held. Nobody waits for a view that is held up, and it is not told everything: the
- * timeouts of its caches remain. False when the notice was not taken. */
+/* With the lock held. Nobody waits for a view that is held up, and it is not told everything: it has
+ * to forget all then. False when the notice was not taken. */
 static bool enqueue(struct gfs_mount *mount, struct notice *notice) {
     struct gfs_notifier *notifier = mount->notifier;
     struct gfs_view *view = notice->view;
@@ -250,17 +251,21 @@ static void send_notice(struct gfs_mount *mount, struct gfs_notices *notices, st
                         off_t offset, off_t length, bool expires) {
     size_t size = strlen(name) + 1;
     struct notice *notice = malloc(sizeof *notice + size);
+    bool taken = false;
 
-    if (!notice)
-        return; /* the timeouts of the caches remain */
-    *notice = (struct notice){
-        .notices = notices, .view = to.view, .node = to.id, .expires = expires, .offset = offset, .length = length};
-    memcpy(notice->name, name, size);
-    pthread_mutex_lock(&mount->notifier->lock);
-    bool taken = enqueue(mount, notice);
-    pthread_mutex_unlock(&mount->notifier->lock);
-    if (!taken)
-        free(notice);
+    if (notice) {
+        *notice = (struct notice){
+            .notices = notices, .view = to.view, .node = to.id, .expires = expires, .offset = offset, .length = length};
+        memcpy(notice->name, name, size);
+        pthread_mutex_lock(&mount->notifier->lock);
+        taken = enqueue(mount, notice);
+        pthread_mutex_unlock(&mount->notifier->lock);
+    }
+    if (taken)
+        return;
+    free(notice);
+    atomic_store(&to.view->lost, true);
+    gfs_watch_lost(mount);
 }
 
 /* Whether all were done in time. */
@@ -397,19 +402,21 @@ void gfs_notify_attributes(struct gfs_mount *mount, const struct stat *st, const
     }
 }
 
-/*
- * All names that any view has cached are to be looked up again: takes no lock in the kernel, but
- * costs every view, so only for whoever cannot wait. Linux 6.16; before that the timeouts remain.
- */
-static void forget_all_names(struct gfs_mount *mount, const struct gfs_backing *folder) {
+bool gfs_notify_all_names(struct gfs_mount *mount) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    return !fuse_lowlevel_notify_increment_epoch(mount->session);
+#else
+    (void)mount;
+    return false;
+#endif
+}
+
+/* Costs every view, so only for whoever cannot wait. */
+static void forget_all_names(struct gfs_mount *mount, const struct gfs_backing *folder) {
     int64_t before_ns = gfs_monotonic_ns();
 
-    if (!fuse_lowlevel_notify_increment_epoch(mount->session))
+    if (gfs_notify_all_names(mount))
         gfs_folder_forgotten(mount, folder, before_ns);
-#else
-    (void)mount, (void)folder;
-#endif
 }
 
 void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const char *name, const char *second) {
@@ -451,6 +458,27 @@ void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backi
         wait_for_pages(mount->notifier, notices, &wait);
     else
         wait_for(mount->notifier, notices, WAIT_NS);
+    if (all != space)
+        free(all);
+}
+
+void gfs_notify_behind(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_behind *behind) {
+    struct gfs_sibling space[SIBLINGS_AT_ONCE];
+    size_t count = 0;
+    struct gfs_sibling *all = siblings(mount, behind->device, behind->inode, NULL, false, space, &count);
+
+    for (size_t i = 0; i < count; i++)
+        fuse_lowlevel_notify_inval_inode(mount->session, all[i].id, -1, 0);
+    for (size_t i = 0; behind->name && i < count; i++)
+        if (all[i].has_names)
+            send_notice(mount, notices, all[i], behind->name, 0, 0, behind->expires);
+    if (all != space)
+        free(all);
+    if (!behind->content || !count)
+        return;
+    all = siblings(mount, behind->device, behind->inode, NULL, true, space, &count);
+    for (size_t i = 0; i < count; i++)
+        send_notice(mount, notices, all[i], "", 0, 0, false);
     if (all != space)
         free(all);
 }

@@ -42,6 +42,27 @@ void gfs_notify_names(struct gfs_mount *mount, struct gfs_node *folder, const ch
 void gfs_notify_content(struct gfs_mount *mount, const struct gfs_backing *backing, const struct gfs_node *except,
                         off_t offset, off_t length);
 
+/*
+ * All names that any view has cached, in whatever folder, are to be looked up again; what lies below
+ * them stays when the same is found. So are those whose lookup has begun. Takes no lock in the kernel.
+ * False: it cannot, before Linux 6.16 and libfuse 3.18, and the timeouts remain.
+ */
+bool gfs_notify_all_names(struct gfs_mount *mount);
+
+/* ---- changes behind the mount; called by the watch, not by requests ---- */
+
+struct gfs_notices;
+
+/* An inode of a filesystem, and what happened to it. */
+struct gfs_behind {
+    uint64_t device, inode;
+    const char *name; /* a folder: the name in it that came, went or stands for something else; NULL */
+    bool expires;     /* the name: it is enough that it is asked for again */
+    bool content;     /* pages are to be dropped as well */
+};
+/* Attributes are forgotten in all views, and the name and pages by the notifier. */
+void gfs_notify_behind(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_behind *behind);
+
 /* ---- when rights change; called by the refresher, not by requests ---- */
 
 /* Forget pages and attributes of a node; it may have gone meanwhile. */
@@ -51,7 +72,6 @@ void gfs_notify_forget_node(struct gfs_mount *mount, uint64_t id);
  * because it has other nodes now. Between begin (NULL when memory is out, which is allowed below) and
  * end, which waits until all is done or a deadline has passed.
  */
-struct gfs_notices;
 struct gfs_notices *gfs_notices_begin(void);
 void gfs_notify_forget_name(struct gfs_mount *mount, struct gfs_notices *notices, const struct gfs_node *folder,
                             const char *name, bool below);

@@ -7,7 +7,14 @@
 
 #include "guildfs/clock.h"
 
-enum { DEFAULT_THREADS = 10, DEFAULT_STALE_LIMIT_S = 30, DEFAULT_AUDIT_BYTES = 64 << 20, DEFAULT_AUDIT_KEEP = 10 };
+enum {
+    DEFAULT_THREADS = 10,
+    DEFAULT_STALE_LIMIT_S = 30,
+    DEFAULT_AUDIT_BYTES = 64 << 20,
+    DEFAULT_AUDIT_KEEP = 10,
+    WATCHED_S = 3600,
+    WATCHED_FILE_S = 60,
+};
 
 static int out_of_memory(struct gfs_error *err) {
     return gfs_error_set(err, ENOMEM, "out of memory");
@@ -197,6 +204,9 @@ static void set_defaults(struct gfs_daemon_options *options) {
                 .gid = GFS_NO_UID,
                 .attr_timeout_ns = GFS_NS_PER_S,
                 .entry_timeout_ns = GFS_NS_PER_S,
+                .watched_attr_ns = WATCHED_S * GFS_NS_PER_S,
+                .watched_file_attr_ns = WATCHED_FILE_S * GFS_NS_PER_S,
+                .watched_entry_ns = WATCHED_S * GFS_NS_PER_S,
                 .stale_limit_ns = DEFAULT_STALE_LIMIT_S * GFS_NS_PER_S,
                 .audit_bytes = DEFAULT_AUDIT_BYTES,
                 .audit_keep = DEFAULT_AUDIT_KEEP,

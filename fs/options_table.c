@@ -80,11 +80,29 @@ static int apply_gid(struct gfs_daemon_options *options, const char *value, stru
 }
 
 static int apply_attr_timeout(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
-    return parse_seconds("attr_timeout", value, &options->mount.attr_timeout_ns, err);
+    struct gfs_mount_options *mount = &options->mount;
+    int rc = parse_seconds("attr_timeout", value, &mount->attr_timeout_ns, err);
+    if (rc == 0)
+        mount->watched_attr_ns = mount->watched_file_attr_ns = mount->attr_timeout_ns;
+    return rc;
 }
 
 static int apply_entry_timeout(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
-    return parse_seconds("entry_timeout", value, &options->mount.entry_timeout_ns, err);
+    int rc = parse_seconds("entry_timeout", value, &options->mount.entry_timeout_ns, err);
+    if (rc == 0)
+        options->mount.watched_entry_ns = options->mount.entry_timeout_ns;
+    return rc;
+}
+
+static int apply_watch(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
+    static const char *const words[] = {[GFS_WATCH_AUTO] = "auto", [GFS_WATCH_YES] = "yes", [GFS_WATCH_NO] = "no"};
+    for (int i = GFS_WATCH_AUTO; i <= GFS_WATCH_NO; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            options->mount.watch = (enum gfs_watch_mode)i;
+            return 0;
+        }
+    }
+    return gfs_error_set(err, EINVAL, "option watch=%s: must be auto, yes or no", value);
 }
 
 static int apply_stale_limit(struct gfs_daemon_options *options, const char *value, struct gfs_error *err) {
@@ -189,8 +207,11 @@ const struct gfs_option gfs_option_table[] = {
     {"user", "NAME", NULL, "show the view of this user alone, as the root of the mount", apply_user},
     {"uid", "N", NULL, "show this uid as the owner, not the user's; needs user=", apply_uid},
     {"gid", "N", NULL, "show this gid as the group, not the user's; needs user=", apply_gid},
-    {"attr_timeout", "SECONDS", "1", "how long attributes are cached", apply_attr_timeout},
-    {"entry_timeout", "SECONDS", "1", "how long names are cached", apply_entry_timeout},
+    {"attr_timeout", "SECONDS", "1", "how long attributes are cached; longer where watch works, unless given",
+     apply_attr_timeout},
+    {"entry_timeout", "SECONDS", "1", "how long names are cached; longer where watch works, unless given",
+     apply_entry_timeout},
+    {"watch", "auto|yes|no", "auto", "see changes behind the mount at once; auto: not on the root filesystem", apply_watch},
     {"stale_limit", "SECONDS", "30", "when the store cannot be read, how long to go on before refusing everything",
      apply_stale_limit},
     {"max_threads", "N", "10", "threads that serve requests, at most", apply_max_threads},

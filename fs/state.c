@@ -10,6 +10,7 @@
 #include "fs/poison.h"
 #include "fs/quota.h"
 #include "fs/remnants.h"
+#include "fs/watch.h"
 
 int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     int rc = gfs_nodes_new(&mount->nodes);
@@ -38,6 +39,8 @@ int gfs_mount_tables_new(struct gfs_mount *mount, struct gfs_error *err) {
     if (!rc)
         rc = gfs_remnants_new(&mount->remnants);
     if (!rc)
+        rc = gfs_watch_new(mount, &mount->watch);
+    if (!rc)
         rc = gfs_views_set_root(mount);
     if (rc) {
         gfs_mount_tables_free(mount);
@@ -60,6 +63,8 @@ int gfs_mount_start(struct gfs_mount *mount, dev_t device, struct gfs_error *err
     if (!rc)
         rc = gfs_revoker_start(mount);
     if (!rc)
+        rc = gfs_watch_start(mount);
+    if (!rc)
         rc = gfs_audit_start(mount->audit);
     return rc ? gfs_error_set(err, -rc, "cannot start a thread: %s", strerror(-rc)) : 0;
 }
@@ -71,6 +76,7 @@ void gfs_mount_stop(struct gfs_mount *mount) {
     gfs_remnants_stop(mount);
     gfs_crash_forget(mount);
     gfs_opened_list_free(mount); /* while there is a session that can be told */
+    gfs_watch_stop(mount);
     gfs_notifier_stop(mount);
     gfs_audit_stop(mount->audit);
 }
@@ -81,6 +87,7 @@ void gfs_mount_tables_free(struct gfs_mount *mount) {
     gfs_remnants_free(mount->remnants);
     gfs_revoker_free(mount->revoker);
     gfs_poison_free(mount->poison);
+    gfs_watch_free(mount->watch);
     gfs_names_free(mount->names);
     gfs_quotas_free(mount->quotas);
     gfs_locks_free(mount->locks);
@@ -91,6 +98,7 @@ void gfs_mount_tables_free(struct gfs_mount *mount) {
     mount->remnants = NULL;
     mount->revoker = NULL;
     mount->poison = NULL;
+    mount->watch = NULL;
     mount->names = NULL;
     mount->quotas = NULL;
     mount->locks = NULL;

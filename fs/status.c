@@ -10,6 +10,7 @@
 #include "fs/audit_queue.h"
 #include "fs/remnants.h"
 #include "fs/revoke.h"
+#include "fs/watch.h"
 #include "guildfs/clock.h"
 
 /* JSON is UTF-8; a path need not be. */
@@ -118,6 +119,29 @@ static void add_holders(json_t *object, struct gfs_mount *mount) {
     json_object_set_new(object, "not_closed_more", number(shown.more));
 }
 
+/* ---- what is watched ---- */
+
+static void add_watched(void *context, const char *path, const char *type, const char *reason) {
+    json_t *list = context, *object = json_object();
+
+    json_object_set_new(object, "path", text(path));
+    json_object_set_new(object, "type", text(type));
+    json_object_set_new(object, "watch", json_string(reason ? "off" : "on"));
+    json_object_set_new(object, "reason", reason ? json_string(reason) : json_null());
+    json_array_append_new(list, object);
+}
+
+static void add_watch(json_t *object, struct gfs_mount *mount) {
+    json_t *list = json_array();
+    uint64_t events, overflows;
+
+    gfs_watch_list(mount, add_watched, list);
+    gfs_watch_count(mount, &events, &overflows);
+    json_object_set_new(object, "watch", list);
+    json_object_set_new(object, "watch_events", number(events));
+    json_object_set_new(object, "watch_overflows", number(overflows));
+}
+
 char *gfs_control_describe(struct gfs_mount *mount) {
     struct gfs_authority_status status = {.generation = 0};
     struct gfs_mount_counts counts = {.views = 0};
@@ -140,6 +164,7 @@ char *gfs_control_describe(struct gfs_mount *mount) {
     json_object_set_new(object, "passthrough", no_passthrough ? text(no_passthrough) : json_string("works"));
     gfs_audit_status(mount->audit, &audit);
     add_audit(object, &audit);
+    add_watch(object, mount);
     char *line = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return line;

@@ -31,8 +31,9 @@ struct gfs_view {
     unsigned notices;
     unsigned waiting; /* requests of this view that wait for notices of names to others */
     int64_t told_since_ns[2];
+    _Atomic bool lost;             /* a notice to this view was dropped, see watch.h */
     _Atomic int64_t late_until_ns; /* until then nobody waits until the kernel knows a new node, see notify.c */
-    _Atomic unsigned hashing; /* requests that hash a file's content, see ops/xattr.c */
+    _Atomic unsigned hashing;      /* requests that hash a file's content, see ops/xattr.c */
 };
 
 int gfs_views_new(struct gfs_views **out) GFS_MUST_CHECK;

@@ -108,8 +108,28 @@ static const struct cli_column details[] = {
     {"audit_lost", "Audit lines lost"},
     {"audit_problem", "Audit problem"},
     {"not_closed", "Not closed"},
+    {"watched", "Watched"},
     {0},
 };
+
+/* What the daemon says of each filesystem, as a word for people. */
+static void add_watched(json_t *object) {
+    json_t *texts = json_array();
+    size_t i;
+    const json_t *fs;
+
+    json_array_foreach(json_object_get(object, "watch"), i, fs) {
+        const char *path = json_string_value(json_object_get(fs, "path"));
+        const char *reason = json_string_value(json_object_get(fs, "reason"));
+        char *text = NULL;
+        if (asprintf(&text, "%s %s%s%s%s", reason ? "off" : "on", path ? path : "?", reason ? " (" : "",
+                     reason ? reason : "", reason ? ")" : "") < 0)
+            break;
+        json_array_append_new(texts, cli_json_text(text));
+        free(text);
+    }
+    json_object_set_new(object, "watched", texts);
+}
 
 struct listing {
     json_t *list;
@@ -148,8 +168,10 @@ static enum gfs_exit status_of_one(struct cli_call *call) {
         return cli_fail(call, &err);
     json_t *object = describe(&mount);
     bool serving = serves(object);
-    if (object && !call->json)
+    if (object && !call->json) {
         describe_holders(object);
+        add_watched(object);
+    }
     enum gfs_exit printed = cli_print_object(call, object, details);
     return serving ? printed : GFS_EXIT_FAILED;
 }

@@ -15,6 +15,7 @@
 
 #include "fs/passthrough.h"
 #include "fs/stripe.h"
+#include "fs/watch.h"
 
 int gfs_passthrough_open(struct gfs_mount *mount, int fd, int32_t *id) {
     (void)mount, (void)fd, (void)id;
@@ -28,6 +29,10 @@ void gfs_passthrough_close(struct gfs_mount *mount, int32_t id) {
 
 void gfs_passthrough_refused(struct gfs_mount *mount, uint64_t device, int negative_errno) {
     (void)mount, (void)device, (void)negative_errno;
+}
+
+void gfs_watch_add(struct gfs_mount *unused, uint64_t device, int fd) {
+    (void)unused, (void)device, (void)fd;
 }
 
 static char root_path[] = "/var/tmp/guildfs-backing-XXXXXX";

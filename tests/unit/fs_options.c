@@ -59,6 +59,10 @@ static void test_defaults(void **state) {
     assert_int_equal(options.mount.gid, GFS_NO_UID);
     assert_int_equal(options.mount.attr_timeout_ns, GFS_NS_PER_S);
     assert_int_equal(options.mount.entry_timeout_ns, GFS_NS_PER_S);
+    assert_int_equal(options.mount.watched_attr_ns, 3600 * GFS_NS_PER_S);
+    assert_int_equal(options.mount.watched_file_attr_ns, 60 * GFS_NS_PER_S);
+    assert_int_equal(options.mount.watched_entry_ns, 3600 * GFS_NS_PER_S);
+    assert_int_equal(options.mount.watch, GFS_WATCH_AUTO);
     assert_int_equal(options.mount.stale_limit_ns, 30 * GFS_NS_PER_S);
     assert_int_equal(options.mount.max_threads, 10);
     assert_int_equal(options.mount.audit_bytes, 64 << 20);
@@ -74,7 +78,7 @@ static void test_every_option(void **state) {
     (void)state;
     struct gfs_daemon_options options =
         accepted("guildfsd -f -o user=alice,uid=0,gid=4294967294,attr_timeout=0.25,entry_timeout=0,stale_limit=86400 "
-                 "/store --debug -o max_threads=3,io_uring=auto,log=a\\,b\\\\c /mnt -o ro,noexec,noatime,"
+                 "/store --debug -o max_threads=3,watch=yes,io_uring=auto,log=a\\,b\\\\c /mnt -o ro,noexec,noatime,"
                  "audit_size=2G,audit_keep=500");
     assert_true(options.mount.foreground);
     assert_true(options.mount.debug);
@@ -83,6 +87,11 @@ static void test_every_option(void **state) {
     assert_int_equal(options.mount.gid, 4294967294);
     assert_int_equal(options.mount.attr_timeout_ns, GFS_NS_PER_S / 4);
     assert_int_equal(options.mount.entry_timeout_ns, 0);
+    /* what is given is a bound for what is watched, too */
+    assert_int_equal(options.mount.watched_attr_ns, GFS_NS_PER_S / 4);
+    assert_int_equal(options.mount.watched_file_attr_ns, GFS_NS_PER_S / 4);
+    assert_int_equal(options.mount.watched_entry_ns, 0);
+    assert_int_equal(options.mount.watch, GFS_WATCH_YES);
     assert_int_equal(options.mount.stale_limit_ns, 86400 * GFS_NS_PER_S);
     assert_int_equal(options.mount.max_threads, 3);
     assert_int_equal(options.mount.audit_bytes, 2LL << 30);
@@ -151,6 +160,7 @@ static void test_wrong_usage(void **state) {
         {"guildfsd s m -o attr_timeout=1e3", "attr_timeout=1e3"},
         {"guildfsd s m -o attr_timeout=nan", "attr_timeout=nan"},
         {"guildfsd s m -o entry_timeout=86401", "entry_timeout=86401"},
+        {"guildfsd s m -o watch=on", "watch=on"},
         {"guildfsd s m -o stale_limit=99999999999999999999", "stale_limit="},
         {"guildfsd s m -o max_threads=0", "max_threads=0"},
         {"guildfsd s m -o audit_size=", "audit_size="},
