@@ -63,8 +63,7 @@ int gfs_store_grant_put(struct gfs_tx *tx, const struct gfs_grant_record *grant,
     gfs_bind_int(&statement, grant->may_grant);
     gfs_bind_id(&statement, grant->granted_by);
     gfs_bind_int(&statement, tx->now_ns);
-    int rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_change(tx, "grant", grant->object, GFS_CHANGE_UPDATED, err);
+    return gfs_statement_run(&statement);
 }
 
 int gfs_store_grant_remove(struct gfs_tx *tx, const struct gfs_grant_record *grant, struct gfs_error *err) {
@@ -74,8 +73,7 @@ int gfs_store_grant_remove(struct gfs_tx *tx, const struct gfs_grant_record *gra
         &statement, tx->store,
         "DELETE FROM grants WHERE subject_kind = ?1 AND subject_id = ?2 AND object_kind = ?3 AND object_id = ?4", err);
     bind_key(&statement, grant);
-    int rc = gfs_statement_change(&statement, "there is no such authorization");
-    return rc < 0 ? rc : gfs_tx_change(tx, "grant", grant->object, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no such authorization");
 }
 
 int gfs_store_grant_load(struct gfs_store *store, const struct gfs_grant_record *key, struct gfs_grant_record **out,

@@ -95,7 +95,9 @@ int gfs_store_group_add(struct gfs_tx *tx, const struct gfs_group_record *group,
     gfs_bind_id(&statement, group->owner);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "group", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_group_update(struct gfs_tx *tx, const struct gfs_group_record *group, struct gfs_error *err) {
@@ -114,7 +116,7 @@ int gfs_store_group_update(struct gfs_tx *tx, const struct gfs_group_record *gro
     gfs_bind_int(&statement, group->id);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_change(&statement, "there is no group \"%s\"", group->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "group", group->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_group_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -122,8 +124,7 @@ int gfs_store_group_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) 
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM groups WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no group with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "group", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no group with id %lld", (long long)id);
 }
 
 int gfs_store_group_set_owner(struct gfs_tx *tx, gfs_id group, gfs_id user, struct gfs_error *err) {
@@ -133,8 +134,7 @@ int gfs_store_group_set_owner(struct gfs_tx *tx, gfs_id group, gfs_id user, stru
     gfs_bind_int(&statement, group);
     gfs_bind_id(&statement, user);
     gfs_bind_int(&statement, tx->now_ns);
-    int rc = gfs_statement_change(&statement, "there is no group with id %lld", (long long)group);
-    return rc < 0 ? rc : gfs_tx_change(tx, "group", group, GFS_CHANGE_UPDATED, err);
+    return gfs_statement_change(&statement, "there is no group with id %lld", (long long)group);
 }
 
 int gfs_store_group_load(struct gfs_store *store, const char *name, struct gfs_group_record **out,

@@ -165,7 +165,7 @@ static int fill(struct gfs_store *store, struct gfs_error *err) {
     int rc = gfs_migrate(store, gfs_migrations, gfs_migration_count, err);
 
     if (rc == 0)
-        rc = gfs_db_exec(store, "PRAGMA application_id = 0x47754673; BEGIN; INSERT INTO generation VALUES (1, 1)", err);
+        rc = gfs_db_exec(store, "PRAGMA application_id = 0x47754673; BEGIN", err);
     if (rc == 0)
         rc = add_first_organization(store, now, err);
     if (rc == 0)
@@ -174,8 +174,8 @@ static int fill(struct gfs_store *store, struct gfs_error *err) {
         rc = add_facts(store, now, err);
     if (rc == 0)
         rc = add_first_audit(store, now, err);
-    if (rc == 0)
-        rc = gfs_db_exec(store, "COMMIT; PRAGMA journal_mode = WAL", err);
+    if (rc == 0) /* the generation last: what came before it is in no feed */
+        rc = gfs_db_exec(store, "INSERT INTO generation VALUES (1, 1); COMMIT; PRAGMA journal_mode = WAL", err);
     return rc;
 }
 

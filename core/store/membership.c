@@ -63,7 +63,7 @@ static int put_member(struct gfs_tx *tx, const struct gfs_membership_record *mem
 int gfs_store_membership_put(struct gfs_tx *tx, const struct gfs_membership_record *membership, struct gfs_error *err) {
     int rc = membership->role == GFS_ROLE_OWNER ? put_owner(tx, membership, err) : put_member(tx, membership, err);
 
-    return rc < 0 ? rc : gfs_tx_change(tx, "membership", membership->group, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_membership_remove(struct gfs_tx *tx, gfs_id group, gfs_id user, struct gfs_error *err) {
@@ -72,8 +72,7 @@ int gfs_store_membership_remove(struct gfs_tx *tx, gfs_id group, gfs_id user, st
     gfs_statement_open(&statement, tx->store, "DELETE FROM memberships WHERE group_id = ?1 AND user_id = ?2", err);
     gfs_bind_int(&statement, group);
     gfs_bind_int(&statement, user);
-    int rc = gfs_statement_change(&statement, "the user is no member of the group");
-    return rc < 0 ? rc : gfs_tx_change(tx, "membership", group, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "the user is no member of the group");
 }
 
 int gfs_store_membership_load(struct gfs_store *store, gfs_id group, gfs_id user, struct gfs_membership_record **out,

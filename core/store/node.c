@@ -54,7 +54,9 @@ int gfs_store_node_add(struct gfs_tx *tx, const struct gfs_node_record *node, gf
     gfs_bind_text(&statement, node->path);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "node", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_node_update(struct gfs_tx *tx, const struct gfs_node_record *node, struct gfs_error *err) {
@@ -69,7 +71,7 @@ int gfs_store_node_update(struct gfs_tx *tx, const struct gfs_node_record *node,
     gfs_bind_text(&statement, node->name);
     gfs_bind_text(&statement, node->path);
     rc = gfs_statement_change(&statement, "there is no node \"%s\"", node->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "node", node->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_node_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -77,8 +79,7 @@ int gfs_store_node_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM nodes WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no node with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "node", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no node with id %lld", (long long)id);
 }
 
 int gfs_store_node_load(struct gfs_store *store, const char *name, struct gfs_node_record **out,

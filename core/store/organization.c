@@ -48,7 +48,9 @@ int gfs_store_organization_add(struct gfs_tx *tx, const struct gfs_organization_
     gfs_bind_int(&statement, organization->seats);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "organization", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_organization_update(struct gfs_tx *tx, const struct gfs_organization_record *organization,
@@ -67,7 +69,7 @@ int gfs_store_organization_update(struct gfs_tx *tx, const struct gfs_organizati
     gfs_bind_word(&statement, &gfs_plan_words, (int)organization->plan);
     gfs_bind_int(&statement, organization->seats);
     rc = gfs_statement_change(&statement, "there is no organization \"%s\"", organization->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "organization", organization->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_organization_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -75,8 +77,7 @@ int gfs_store_organization_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM organizations WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no organization with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "organization", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no organization with id %lld", (long long)id);
 }
 
 int gfs_store_organization_load(struct gfs_store *store, const char *name, struct gfs_organization_record **out,

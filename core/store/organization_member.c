@@ -45,8 +45,7 @@ int gfs_store_organization_member_put(struct gfs_tx *tx, const struct gfs_organi
     gfs_bind_word(&statement, &status_words, member->active);
     gfs_bind_end(&statement, member->expires_ns);
     gfs_bind_int(&statement, tx->now_ns);
-    int rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_change(tx, "organization-member", member->organization, GFS_CHANGE_UPDATED, err);
+    return gfs_statement_run(&statement);
 }
 
 int gfs_store_organization_member_remove(struct gfs_tx *tx, gfs_id organization, gfs_id user, struct gfs_error *err) {
@@ -56,8 +55,7 @@ int gfs_store_organization_member_remove(struct gfs_tx *tx, gfs_id organization,
                        "DELETE FROM organization_members WHERE organization_id = ?1 AND user_id = ?2", err);
     gfs_bind_int(&statement, organization);
     gfs_bind_int(&statement, user);
-    int rc = gfs_statement_change(&statement, "the user is no member of the organization");
-    return rc < 0 ? rc : gfs_tx_change(tx, "organization-member", organization, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "the user is no member of the organization");
 }
 
 static int set_admin(struct gfs_tx *tx, gfs_id organization, gfs_id user, bool admin, struct gfs_error *err) {
@@ -92,7 +90,7 @@ int gfs_store_organization_admin_replace(struct gfs_tx *tx, gfs_id organization,
     policy->organization_admins_max = max;
     if (rc == 0)
         rc = gfs_store_policy_update(tx, policy, err);
-    return rc < 0 ? rc : gfs_tx_change(tx, "organization-member", organization, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_organization_member_load(struct gfs_store *store, gfs_id organization, gfs_id user,

@@ -105,6 +105,5 @@ int gfs_store_policy_update(struct gfs_tx *tx, const struct gfs_policy_record *p
     gfs_bind_int(&statement, policy->ceiling_perms);
     gfs_bind_int(&statement, policy->group_admin_capsule_perms);
     gfs_bind_int(&statement, policy->organization_admin_perms);
-    int rc = gfs_statement_change(&statement, "there is no organization with id %lld", (long long)policy->organization);
-    return rc < 0 ? rc : gfs_tx_change(tx, "policy", policy->organization, GFS_CHANGE_UPDATED, err);
+    return gfs_statement_change(&statement, "there is no organization with id %lld", (long long)policy->organization);
 }

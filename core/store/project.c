@@ -50,7 +50,9 @@ int gfs_store_project_add(struct gfs_tx *tx, const struct gfs_project_record *pr
     gfs_bind_text(&statement, project->description);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "project", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 /* SQLite knows no recursion inside triggers, so this invariant is kept here; a load drops what is
@@ -85,7 +87,7 @@ int gfs_store_project_update(struct gfs_tx *tx, const struct gfs_project_record 
     gfs_bind_text(&statement, project->name);
     gfs_bind_text(&statement, project->description);
     rc = gfs_statement_change(&statement, "there is no project \"%s\"", project->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "project", project->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_project_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -93,8 +95,7 @@ int gfs_store_project_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM projects WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no project with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "project", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no project with id %lld", (long long)id);
 }
 
 int gfs_store_project_load(struct gfs_store *store, const char *name, struct gfs_project_record **out,

@@ -35,13 +35,20 @@ BEGIN SELECT RAISE(ABORT, 'EPERM there is one generation'); END;
 CREATE TRIGGER generation_stays BEFORE DELETE ON generation
 BEGIN SELECT RAISE(ABORT, 'EPERM the generation cannot be removed'); END;
 
--- The change feed: what each generation changed. Old rows may be pruned.
+-- The change feed: what each generation changed, so that a daemon need not read everything again. feed.sql writes it, by
+-- triggers, and keeps it short. A row names the row of the policy that changed and not its contents: who reads the feed
+-- reads what stands there now.
 CREATE TABLE changes (
     generation INTEGER NOT NULL, -- the one that brought the change
     sequence   INTEGER NOT NULL, -- order within it, from 1
-    entity     TEXT NOT NULL,    -- noun: "user", "share", "membership" ...
-    entity_id  INTEGER NOT NULL, -- its id; for a row that joins two things, the id of the first
+    -- noun: "user", "share", "membership" ...; "nothing" for a generation in which no row of the policy changed,
+    -- "everything" for one with so many that reading all is quicker
+    entity     TEXT NOT NULL,
+    entity_id  INTEGER NOT NULL, -- its id; for a row that joins two things, the id of the first; of a grant, the object
     what       TEXT NOT NULL CHECK (what IN ('added', 'updated', 'removed')),
+    other_id   INTEGER NOT NULL DEFAULT 0, -- for a row that joins two things, the id of the second; of a grant, the subject
+    -- of which kind the other one is: in a team, as grants.subject_kind; of a grant, 2 * subject_kind + object_kind
+    kinds      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (generation, sequence)
 ) STRICT, WITHOUT ROWID;
 

@@ -105,7 +105,9 @@ int gfs_store_share_add(struct gfs_tx *tx, const struct gfs_share_record *share,
     gfs_bind_word(&statement, &gfs_kind_words, (int)share->kind);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "share", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_share_update(struct gfs_tx *tx, const struct gfs_share_record *share, struct gfs_error *err) {
@@ -129,7 +131,7 @@ int gfs_store_share_update(struct gfs_tx *tx, const struct gfs_share_record *sha
     gfs_bind_int(&statement, share->id);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_change(&statement, "there is no share \"%s\"", share->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "share", share->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_share_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -137,6 +139,5 @@ int gfs_store_share_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) 
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM shares WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no share with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "share", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no share with id %lld", (long long)id);
 }

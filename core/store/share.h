@@ -4,7 +4,6 @@
 
 #include "core/store/tx.h"
 
-
 struct gfs_share_record {
     gfs_id id; /* given by the store */
     gfs_id organization;

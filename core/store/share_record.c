@@ -2,7 +2,6 @@
 
 #include "core/store/words.h"
 
-
 static void read_options(struct gfs_statement *statement, struct gfs_share_record *share) {
     share->kind = (enum gfs_kind)gfs_column_word(statement, &gfs_kind_words);
     share->state = (enum gfs_share_state)gfs_column_word(statement, &gfs_share_state_words);

@@ -44,7 +44,9 @@ int gfs_store_team_add(struct gfs_tx *tx, const struct gfs_team_record *team, gf
     gfs_bind_text(&statement, team->description);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "team", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_team_update(struct gfs_tx *tx, const struct gfs_team_record *team, struct gfs_error *err) {
@@ -58,7 +60,7 @@ int gfs_store_team_update(struct gfs_tx *tx, const struct gfs_team_record *team,
     gfs_bind_text(&statement, team->name);
     gfs_bind_text(&statement, team->description);
     rc = gfs_statement_change(&statement, "there is no team \"%s\"", team->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "team", team->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_team_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
@@ -66,8 +68,7 @@ int gfs_store_team_remove(struct gfs_tx *tx, gfs_id id, struct gfs_error *err) {
 
     gfs_statement_open(&statement, tx->store, "DELETE FROM teams WHERE id = ?1", err);
     gfs_bind_int(&statement, id);
-    int rc = gfs_statement_change(&statement, "there is no team with id %lld", (long long)id);
-    return rc < 0 ? rc : gfs_tx_change(tx, "team", id, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "there is no team with id %lld", (long long)id);
 }
 
 int gfs_store_team_load(struct gfs_store *store, const char *name, struct gfs_team_record **out,

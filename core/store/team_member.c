@@ -13,8 +13,7 @@ int gfs_store_team_member_add(struct gfs_tx *tx, const struct gfs_team_member_ro
     gfs_bind_id(&statement, member->user);
     gfs_bind_id(&statement, member->nested);
     gfs_bind_int(&statement, tx->now_ns);
-    int rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_change(tx, "team-member", member->team, GFS_CHANGE_ADDED, err);
+    return gfs_statement_run(&statement);
 }
 
 int gfs_store_team_member_remove(struct gfs_tx *tx, const struct gfs_team_member_row *member, struct gfs_error *err) {
@@ -27,8 +26,7 @@ int gfs_store_team_member_remove(struct gfs_tx *tx, const struct gfs_team_member
     gfs_bind_id(&statement, member->group);
     gfs_bind_id(&statement, member->user);
     gfs_bind_id(&statement, member->nested);
-    int rc = gfs_statement_change(&statement, "it is not in the team");
-    return rc < 0 ? rc : gfs_tx_change(tx, "team-member", member->team, GFS_CHANGE_REMOVED, err);
+    return gfs_statement_change(&statement, "it is not in the team");
 }
 
 int gfs_store_team_member_list(struct gfs_store *store, gfs_id team,

@@ -9,7 +9,6 @@ struct gfs_tx {
     struct gfs_store *store;
     uint64_t generation; /* that it makes */
     int64_t now_ns;
-    int64_t changes; /* rows in the change feed so far */
     bool audited;
     bool failed; /* a statement in it failed, so that it may be half done: it cannot be committed */
     bool over;   /* committed or rolled back */
@@ -17,7 +16,7 @@ struct gfs_tx {
 
 extern const struct gfs_words gfs_change_words;
 
-/* The id of the row inserted last, and the change feed's entry for it. */
-int gfs_tx_added(struct gfs_tx *tx, const char *entity, gfs_id *id, struct gfs_error *err) GFS_MUST_CHECK;
+/* The id of the row inserted last. */
+gfs_id gfs_tx_added(const struct gfs_tx *tx);
 
 #endif

@@ -137,22 +137,14 @@ int gfs_tx_audit(struct gfs_tx *tx, const struct gfs_audit_entry *entry, struct 
 int gfs_tx_change(struct gfs_tx *tx, const char *entity, gfs_id id, enum gfs_change what, struct gfs_error *err) {
     GFS_CLEANUP(gfs_statement_close) struct gfs_statement statement;
 
-    gfs_statement_open(
-        &statement, tx->store,
-        "INSERT INTO changes (generation, sequence, entity, entity_id, what) VALUES (?1, ?2, ?3, ?4, ?5)", err);
-    gfs_bind_int(&statement, (int64_t)tx->generation);
-    gfs_bind_int(&statement, ++tx->changes);
+    gfs_statement_open(&statement, tx->store,
+                       "INSERT INTO feed (entity, entity_id, what, other_id, kinds) VALUES (?1, ?2, ?3, 0, 0)", err);
     gfs_bind_text(&statement, entity);
     gfs_bind_int(&statement, id);
     gfs_bind_word(&statement, &gfs_change_words, (int)what);
     return gfs_statement_run(&statement);
 }
 
-int gfs_tx_added(struct gfs_tx *tx, const char *entity, gfs_id *id, struct gfs_error *err) {
-    gfs_id added = sqlite3_last_insert_rowid(tx->store->db);
-    int rc = gfs_tx_change(tx, entity, added, GFS_CHANGE_ADDED, err);
-
-    if (rc == 0)
-        *id = added;
-    return rc;
+gfs_id gfs_tx_added(const struct gfs_tx *tx) {
+    return sqlite3_last_insert_rowid(tx->store->db);
 }

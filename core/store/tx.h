@@ -66,8 +66,10 @@ int gfs_tx_audit(struct gfs_tx *tx, const struct gfs_audit_entry *entry, struct 
 
 enum gfs_change { GFS_CHANGE_ADDED, GFS_CHANGE_UPDATED, GFS_CHANGE_REMOVED }; /* "added" "updated" "removed" */
 
-/* Enters the change feed. The _add, _put, _update and _remove functions do it by themselves; entity is the
- * noun they use ("user", "share"). */
+/*
+ * Enters the change feed, for what is no row of the policy: for those the schema does it (feed.sql). entity is a noun
+ * ("project-admin") that gfs_store_load_changes() knows; one that it does not know makes every daemon read everything.
+ */
 int gfs_tx_change(struct gfs_tx *tx, const char *entity, gfs_id id, enum gfs_change what, struct gfs_error *err)
     GFS_NONNULL(1, 2) GFS_MUST_CHECK;
 

@@ -70,7 +70,9 @@ int gfs_store_user_add(struct gfs_tx *tx, const struct gfs_user_record *user, gf
     gfs_bind_text(&statement, uuid);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_run(&statement);
-    return rc < 0 ? rc : gfs_tx_added(tx, "user", id, err);
+    if (rc == 0)
+        *id = gfs_tx_added(tx);
+    return rc;
 }
 
 int gfs_store_user_update(struct gfs_tx *tx, const struct gfs_user_record *user, struct gfs_error *err) {
@@ -88,7 +90,7 @@ int gfs_store_user_update(struct gfs_tx *tx, const struct gfs_user_record *user,
     gfs_bind_int(&statement, user->id);
     gfs_bind_int(&statement, tx->now_ns);
     rc = gfs_statement_change(&statement, "there is no user \"%s\"", user->name);
-    return rc < 0 ? rc : gfs_tx_change(tx, "user", user->id, GFS_CHANGE_UPDATED, err);
+    return rc;
 }
 
 int gfs_store_user_load(struct gfs_store *store, const char *name, struct gfs_user_record **out,

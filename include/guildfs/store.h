@@ -45,4 +45,40 @@ int gfs_store_generation(struct gfs_store *store, uint64_t *out, struct gfs_erro
 int gfs_store_load(struct gfs_store *store, const struct gfs_model_sink *sink, void *context, uint64_t *generation,
                    struct gfs_error *err) GFS_MUST_CHECK;
 
+/* More changed rows than this are not handed over: reading everything is not much slower. */
+#define GFS_MOST_CHANGES 20000
+
+/*
+ * Receives the rows of the policy that changed, as they stand now: row is NULL, or `there` false with
+ * only the key set, when it is gone. Tables come in the order of gfs_model_sink, rows in that of
+ * their ids. A callback may call gfs_store_holders(). It returns 0, or a negative errno that ends
+ * the load.
+ */
+struct gfs_change_sink {
+    int (*organization)(void *context, gfs_id id, const struct gfs_organization_row *row);
+    int (*user)(void *context, gfs_id id, const struct gfs_user_row *row);
+    int (*organization_member)(void *context, const struct gfs_organization_member_row *row, bool there);
+    int (*group)(void *context, gfs_id id, const struct gfs_group_row *row);
+    int (*membership)(void *context, const struct gfs_membership_row *row, bool there);
+    int (*team)(void *context, gfs_id id, const struct gfs_team_row *row);
+    int (*team_member)(void *context, const struct gfs_team_member_row *row, bool there);
+    int (*project)(void *context, gfs_id id, const struct gfs_project_row *row);
+    int (*share)(void *context, gfs_id id, const struct gfs_share_row *row, const char *node_path);
+    int (*grant)(void *context, const struct gfs_grant_row *row, bool there);
+};
+
+/*
+ * What changed after the generation `since`, in one read transaction, with the generation that it
+ * leads to. -ESTALE when only a whole load can tell: the feed does not reach back so far or has a gap,
+ * the generation went back, too many rows changed, or one of a kind that is not known here.
+ * Other errors as for open.
+ */
+int gfs_store_load_changes(struct gfs_store *store, uint64_t since, const struct gfs_change_sink *sink, void *context,
+                           uint64_t *generation, struct gfs_error *err) GFS_MUST_CHECK;
+
+/* Whom something is authorized to, expired authorizations included. each() returns not 0 to end it. */
+int gfs_store_holders(struct gfs_store *store, enum gfs_object_kind kind, gfs_id object,
+                      int (*each)(void *context, enum gfs_subject_kind kind, gfs_id subject),
+                      void *context) GFS_MUST_CHECK;
+
 #endif

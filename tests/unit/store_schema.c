@@ -105,7 +105,7 @@ static void columns_take_what_they_should(void **state) {
         "UPDATE grants SET perms = -1",
         "UPDATE grants SET expires_ns = 0",
         "UPDATE grants SET may_grant = 2",
-        "INSERT INTO changes VALUES (9, 1, 'user', 1, 'eaten')",
+        "INSERT INTO changes VALUES (9, 1, 'user', 1, 'eaten', 0, 0)",
         "INSERT INTO quotas (organization_id, resource, amount, updated_ns) VALUES (1, 'storage', -1, 1)",
         "INSERT INTO quotas (organization_id, resource, amount, updated_ns) VALUES (1, 'patience', 1, 1)",
         "INSERT INTO usage (resource, amount, updated_ns) VALUES ('storage', 1, 1)",

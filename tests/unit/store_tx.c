@@ -167,9 +167,47 @@ static void feeds_the_changes(void **state) {
     assert_ok(world, gfs_store_membership_remove(world->tx, group, alice, &world->err));
     world_commit(world);
     assert_ok(world, gfs_store_change_list(world->store, 0, see_change, &all, &world->err));
-    assert_string_equal(all.text, "2 user 1 added;2 group 1 added;3 membership 1 updated;3 membership 1 removed;");
+    assert_string_equal(all.text, "2 user 1 added;2 group 1 added;3 membership 1 added;3 membership 1 removed;");
     assert_ok(world, gfs_store_change_list(world->store, 2, see_change, &later, &world->err));
     assert_int_equal(later.count, 2);
+}
+
+static void what_goes_with_something_is_in_the_feed(void **state) {
+    struct world *world = *state;
+    struct seen seen = {0};
+    gfs_id alice = world_user(world, "alice"), group = world_group(world, "genomics", alice);
+    gfs_id share = world_share(world, "atlas", GFS_KIND_FILES, 0, alice);
+    assert_ok(world, world_grant(world, GFS_SUBJECT_GROUP, group, share, GFS_VIEW));
+    world_commit(world);
+    assert_ok(world, gfs_store_group_remove(world->tx, group, &world->err));
+    world_commit(world);
+    assert_ok(world, gfs_store_change_list(world->store, 2, see_change, &seen, &world->err));
+    assert_int_equal(seen.count, 3); /* the order is SQLite's */
+    assert_non_null(strstr(seen.text, "3 group 1 removed;"));
+    assert_non_null(strstr(seen.text, "3 membership 1 removed;"));
+    assert_non_null(strstr(seen.text, "3 grant 1 removed;"));
+    assert_int_equal(world_number(world, "SELECT other_id * 100 + kinds FROM changes WHERE generation = 3 "
+                                         "AND entity = 'grant'"),
+                     group * 100 + 2 * GFS_SUBJECT_GROUP + GFS_OBJECT_SHARE);
+}
+
+static void each_generation_is_in_the_feed_and_old_ones_go(void **state) {
+    struct world *world = *state;
+    world_user(world, "alice");
+    world_commit(world);
+    world_commit(world); /* nothing changed */
+    assert_int_equal(world_number(world, "SELECT count(*) FROM changes WHERE generation = 3 AND entity = 'nothing'"),
+                     1);
+    assert_ok(world,
+              world_sql(world, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20001) "
+                               "INSERT INTO feed SELECT 'user', 1, 'updated', 0, 0 FROM n"));
+    world_commit(world);
+    assert_int_equal(world_number(world, "SELECT count(*) FROM changes WHERE generation = 4"), 1);
+    assert_int_equal(world_number(world, "SELECT count(*) FROM changes WHERE entity = 'everything'"), 1);
+    assert_ok(world, world_sql(world, "UPDATE generation SET value = 1002"));
+    assert_int_equal(world_number(world, "SELECT min(generation) FROM changes"), 3);
+    assert_int_equal(world_number(world, "SELECT count(*) FROM changes WHERE generation = 1002"), 1);
+    world_roll_back(world);
 }
 
 static int stop_at_once(void *context, const struct gfs_change_record *change) {
@@ -242,6 +280,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(audit_round_trip, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(audit_takes_json_objects_only, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(feeds_the_changes, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(what_goes_with_something_is_in_the_feed, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(each_generation_is_in_the_feed_and_old_ones_go, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(a_list_ends_when_told, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(two_processes_write, world_setup, world_teardown),
     };
