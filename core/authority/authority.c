@@ -156,7 +156,7 @@ void gfs_authority_reclaim(struct gfs_authority *authority) {
 
 static void swap(struct gfs_authority *authority, struct gfs_snapshot *after) {
     struct gfs_snapshot *before = atomic_exchange_explicit(&authority->current, after, memory_order_seq_cst);
-    atomic_store(&authority->next_end_ns, gfs_snapshot_next_end(after, after->loaded_ns));
+    atomic_store(&authority->next_end_ns, after->next_end_ns);
     if (before != NULL && authority->options.changed != NULL)
         authority->options.changed(authority->options.context, before, after);
     /* Only now: who waits for a generation waits until what it took away has been taken back. */

@@ -45,7 +45,7 @@ static int begin_row(struct gfs_builder *builder, enum table table) {
 
 /* Keeps a copy of *text in the policy and lets *text point there. */
 static int keep(struct gfs_builder *builder, const char **text) {
-    const char *copy = gfs_arena_string(&builder->policy->strings, *text);
+    const char *copy = gfs_arena_string(&builder->policy->family->strings, *text);
     if (copy == NULL)
         return -ENOMEM;
     *text = copy;
@@ -75,21 +75,21 @@ static int take_organization(void *context, const struct gfs_organization_row *r
     struct gfs_organization organization = {
         .id = row->id,
         .name = row->name,
-        .ceiling = row->ceiling_group == 0 ? GFS_NONE : (uint32_t)policy->ceilings.count,
+        .ceiling = row->ceiling_group == 0 ? GFS_NONE : (uint32_t)builder->ceilings.count,
         .group_admin_capsule_perms = row->group_admin_capsule_perms & GFS_ALL_PERMS,
         .organization_admin_perms = row->organization_admin_perms & GFS_ALL_PERMS,
     };
     int rc = begin_row(builder, TABLE_ORGANIZATION);
     if (rc == 0 && row->ceiling_group != 0) {
         struct gfs_ceiling ceiling = {.group = GFS_NONE, .perms = row->ceiling_perms & GFS_ALL_PERMS};
-        rc = gfs_list_add(&policy->ceilings, &ceiling, sizeof ceiling);
+        rc = gfs_list_add(&builder->ceilings, &ceiling, sizeof ceiling);
         if (rc == 0)
             rc = gfs_list_add(&builder->ceiling_groups, &row->ceiling_group, sizeof row->ceiling_group);
     }
     if (rc == 0)
         rc = keep(builder, &organization.name);
     if (rc == 0)
-        rc = add(builder, &policy->organizations, &policy->organization_by_id, row->id, &organization,
+        rc = add(builder, &builder->organizations, &policy->organization_by_id, row->id, &organization,
                  sizeof organization);
     return rc;
 }
@@ -97,7 +97,7 @@ static int take_organization(void *context, const struct gfs_organization_row *r
 static int take_user(void *context, const struct gfs_user_row *row) {
     struct gfs_builder *builder = context;
     struct gfs_policy *policy = builder->policy;
-    uint32_t index = (uint32_t)policy->users.count;
+    uint32_t index = (uint32_t)builder->users.count;
     struct gfs_user user = {.id = row->id,
                             .uuid = row->uuid,
                             .name = row->name,
@@ -110,7 +110,7 @@ static int take_user(void *context, const struct gfs_user_row *row) {
     if (rc == 0)
         rc = keep(builder, &user.name);
     if (rc == 0)
-        rc = add(builder, &policy->users, &policy->user_by_id, row->id, &user, sizeof user);
+        rc = add(builder, &builder->users, &policy->user_by_id, row->id, &user, sizeof user);
     if (rc == 0)
         rc = gfs_map_add(&policy->user_by_name, text_key(user.name), index);
     if (rc == 0)
@@ -144,7 +144,7 @@ static int take_group(void *context, const struct gfs_group_row *row) {
     if (rc == 0)
         rc = keep(builder, &group.name);
     if (rc == 0)
-        rc = add(builder, &policy->groups, &policy->group_by_id, row->id, &group, sizeof group);
+        rc = add(builder, &builder->groups, &policy->group_by_id, row->id, &group, sizeof group);
     return rc;
 }
 
@@ -168,7 +168,7 @@ static int take_team(void *context, const struct gfs_team_row *row) {
     if (rc == 0)
         rc = keep(builder, &team.name);
     if (rc == 0)
-        rc = add(builder, &builder->policy->teams, &builder->policy->team_by_id, row->id, &team, sizeof team);
+        rc = add(builder, &builder->teams, &builder->policy->team_by_id, row->id, &team, sizeof team);
     return rc;
 }
 
@@ -180,11 +180,11 @@ static int take_team_member(void *context, const struct gfs_team_member_row *row
     uint32_t nested = find(&policy->team_by_id, row->nested);
     struct gfs_pair edge = {.key = GFS_NONE, .value = find(&policy->team_by_id, row->team)};
     if (user != GFS_NONE)
-        edge.key = user;
+        edge.key = gfs_principal(GFS_SUBJECT_USER, user);
     else if (group != GFS_NONE)
-        edge.key = gfs_principal_group(policy, group);
+        edge.key = gfs_principal(GFS_SUBJECT_GROUP, group);
     else if (nested != GFS_NONE)
-        edge.key = gfs_principal_team(policy, nested);
+        edge.key = gfs_principal(GFS_SUBJECT_TEAM, nested);
     int rc = begin_row(builder, TABLE_TEAM_MEMBER);
     if (rc < 0 || edge.key == GFS_NONE || edge.value == GFS_NONE)
         return rc;
@@ -194,8 +194,8 @@ static int take_team_member(void *context, const struct gfs_team_member_row *row
 static int take_project(void *context, const struct gfs_project_row *row) {
     struct gfs_builder *builder = context;
     struct gfs_policy *policy = builder->policy;
-    struct gfs_named project = {.id = row->id, .name = row->name};
     uint32_t parent = find(&policy->project_by_id, row->parent);
+    struct gfs_project project = {.id = row->id, .name = row->name, .parent = parent};
     int rc = begin_row(builder, TABLE_PROJECT);
     if (rc == 0 && row->parent != 0 && parent == GFS_NONE)
         rc = bad_row(builder, "project %lld came before the project %lld around it", (long long)row->id,
@@ -203,9 +203,7 @@ static int take_project(void *context, const struct gfs_project_row *row) {
     if (rc == 0)
         rc = keep(builder, &project.name);
     if (rc == 0)
-        rc = add(builder, &policy->projects, &policy->project_by_id, row->id, &project, sizeof project);
-    if (rc == 0)
-        rc = gfs_list_add(&builder->parents_of_projects, &parent, sizeof parent);
+        rc = add(builder, &builder->projects, &policy->project_by_id, row->id, &project, sizeof project);
     return rc;
 }
 
@@ -246,6 +244,31 @@ static int keep_share_texts(struct gfs_builder *builder, struct gfs_share *share
     return rc;
 }
 
+struct gfs_share gfs_share_of_row(const struct gfs_share_row *row, const char *node_path) {
+    return (struct gfs_share){
+        .id = row->id,
+        .organization = row->organization,
+        .group = row->group,
+        .project = row->project,
+        .owner = row->owner,
+        .uuid = row->uuid,
+        .name = row->name,
+        .title = row->title,
+        .node_path = node_path,
+        .path = row->path,
+        .kind = row->kind,
+        .archived = row->state != GFS_SHARE_ACTIVE, /* a state that is not known lets nobody change anything */
+        .overwrite_upload = row->overwrite_upload,
+        .unarchived_ns = row->unarchived_ns,
+        .grace_ns = row->grace_ns,
+        .quota_bytes = row->quota_bytes,
+        .created_ns = row->created_ns,
+        .data_mode = row->data_mode,
+        .audit = row->audit,
+        .on_revoke = row->on_revoke,
+    };
+}
+
 static int take_share(void *context, const struct gfs_share_row *row) {
     struct gfs_builder *builder = context;
     struct gfs_policy *policy = builder->policy;
@@ -260,67 +283,37 @@ static int take_share(void *context, const struct gfs_share_row *row) {
         rc = check_share(builder, row, &links, node);
     if (rc < 0)
         return rc;
-    struct gfs_share share = {
-        .id = row->id,
-        .organization = row->organization,
-        .group = row->group,
-        .project = row->project,
-        .owner = row->owner,
-        .uuid = row->uuid,
-        .name = row->name,
-        .title = row->title,
-        .node_path = ((const struct gfs_named *)builder->nodes.rows)[node].name,
-        .path = row->path,
-        .kind = row->kind,
-        .archived = row->state != GFS_SHARE_ACTIVE, /* a state that is not known lets nobody change anything */
-        .overwrite_upload = row->overwrite_upload,
-        .unarchived_ns = row->unarchived_ns,
-        .grace_ns = row->grace_ns,
-        .quota_bytes = row->quota_bytes,
-        .created_ns = row->created_ns,
-        .data_mode = row->data_mode,
-        .audit = row->audit,
-        .on_revoke = row->on_revoke,
-    };
-    rc = keep_share_texts(builder, &share);
+    struct gfs_share_record record = {
+        .share = gfs_share_of_row(row, ((const struct gfs_named *)builder->nodes.rows)[node].name), .links = links};
+    rc = keep_share_texts(builder, &record.share);
     if (rc == 0)
-        rc = add(builder, &policy->shares, &policy->share_by_id, row->id, &share, sizeof share);
-    if (rc == 0)
-        rc = gfs_list_add(&policy->links, &links, sizeof links);
-    if (rc == 0)
-        rc = gfs_list_add(&builder->parents_of_shares, &links.parent, sizeof links.parent);
+        rc = add(builder, &builder->shares, &policy->share_by_id, row->id, &record, sizeof record);
     return rc;
 }
 
-/* The number of whom a grant is given to, or GFS_NONE. */
+/* The index of whom a grant is given to, or GFS_NONE. */
 static uint32_t subject_of(const struct gfs_policy *policy, const struct gfs_grant_row *row) {
-    uint32_t i = GFS_NONE;
     switch (row->subject_kind) {
     case GFS_SUBJECT_USER:
         return find(&policy->user_by_id, row->subject);
     case GFS_SUBJECT_GROUP:
-        i = find(&policy->group_by_id, row->subject);
-        return i == GFS_NONE ? i : gfs_principal_group(policy, i);
+        return find(&policy->group_by_id, row->subject);
     case GFS_SUBJECT_TEAM:
-        i = find(&policy->team_by_id, row->subject);
-        return i == GFS_NONE ? i : gfs_principal_team(policy, i);
+        return find(&policy->team_by_id, row->subject);
     case GFS_SUBJECT_ORGANIZATION:
-        i = find(&policy->organization_by_id, row->subject);
-        return i == GFS_NONE ? i : gfs_principal_organization(policy, i);
+        return find(&policy->organization_by_id, row->subject);
     case GFS_SUBJECT_EVERYONE:
-        return gfs_principal_everyone(policy);
+        return 0;
     }
     return GFS_NONE;
 }
 
 static uint32_t object_of(const struct gfs_policy *policy, const struct gfs_grant_row *row) {
-    uint32_t i = GFS_NONE;
     switch (row->object_kind) {
     case GFS_OBJECT_SHARE:
-        return find(&policy->share_by_id, row->object);
+        return gfs_object(GFS_OBJECT_SHARE, find(&policy->share_by_id, row->object));
     case GFS_OBJECT_PROJECT:
-        i = find(&policy->project_by_id, row->object);
-        return i == GFS_NONE ? i : (uint32_t)policy->shares.count + i;
+        return gfs_object(GFS_OBJECT_PROJECT, find(&policy->project_by_id, row->object));
     }
     return GFS_NONE;
 }
@@ -334,7 +327,7 @@ static int take_grant(void *context, const struct gfs_grant_row *row) {
     int rc = begin_row(builder, TABLE_GRANT);
     if (rc < 0 || grant.principal == GFS_NONE || grant.object == GFS_NONE || grant.perms == 0)
         return rc;
-    return gfs_list_add(&builder->grants, &grant, sizeof grant);
+    return gfs_list_add(&builder->grants[row->subject_kind], &grant, sizeof grant);
 }
 
 const struct gfs_model_sink gfs_builder_sink = {
@@ -354,31 +347,50 @@ const struct gfs_model_sink gfs_builder_sink = {
 int gfs_builder_new(struct gfs_builder **out) {
     struct gfs_builder *builder = calloc(1, sizeof *builder);
     struct gfs_policy *policy = calloc(1, sizeof *policy);
-    if (builder == NULL || policy == NULL) {
+    struct gfs_family *family = calloc(1, sizeof *family);
+    if (builder == NULL || policy == NULL || family == NULL) {
         free(builder);
         free(policy);
+        free(family);
         return -ENOMEM;
     }
     atomic_init(&policy->holders, 1);
+    policy->family = family;
+    policy->version = family->steps = 1;
+    family->oldest = policy;
     builder->policy = policy;
+    builder->step = (struct gfs_step){.version = 1, .bytes = &family->bytes};
     *out = builder;
     return 0;
+}
+
+/* A policy that was not finished: what its step made is freed with the step. */
+static void drop_unfinished(struct gfs_builder *builder) {
+    struct gfs_vector *vectors[GFS_POLICY_VECTORS];
+    size_t count = gfs_policy_vectors(builder->policy, vectors);
+    gfs_step_free_list(&builder->step.made, builder->step.bytes);
+    for (size_t i = 0; i < count; i++)
+        *vectors[i] = (struct gfs_vector){0};
+    gfs_policy_drop(builder->policy);
 }
 
 void gfs_builder_free(struct gfs_builder *builder) {
     if (builder == NULL)
         return;
     if (builder->policy != NULL)
-        gfs_policy_drop(builder->policy);
-    gfs_list_free(&builder->ceiling_groups);
-    gfs_list_free(&builder->nodes);
+        drop_unfinished(builder);
+    else /* what the step itself made and replaced */
+        gfs_step_free_list(&builder->step.garbage, builder->step.bytes);
+    struct gfs_list *const lists[] = {
+        &builder->organizations,  &builder->users,       &builder->groups,     &builder->teams,
+        &builder->projects,       &builder->shares,      &builder->nodes,      &builder->ceilings,
+        &builder->ceiling_groups, &builder->memberships, &builder->team_edges, &builder->organization_memberships,
+        &builder->step.made,      &builder->step.garbage};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        gfs_list_free(lists[i]);
+    for (size_t i = 0; i < GFS_PRINCIPAL_KINDS; i++)
+        gfs_list_free(&builder->grants[i]);
     gfs_map_free(&builder->node_by_id);
-    gfs_list_free(&builder->parents_of_projects);
-    gfs_list_free(&builder->parents_of_shares);
-    gfs_list_free(&builder->memberships);
-    gfs_list_free(&builder->organization_memberships);
-    gfs_list_free(&builder->team_edges);
-    gfs_list_free(&builder->grants);
     free(builder);
 }
 
@@ -387,7 +399,7 @@ const char *gfs_builder_problem(const struct gfs_builder *builder) {
 }
 
 int gfs_builder_finish(struct gfs_builder *builder, uint64_t generation, struct gfs_snapshot **out) {
-    int rc = gfs_build_indexes(builder);
+    int rc = gfs_build_policy(builder);
     if (rc < 0)
         return rc;
     rc = gfs_snapshot_new(builder->policy, generation, gfs_now_ns(), out);

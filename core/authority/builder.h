@@ -21,6 +21,9 @@ void gfs_builder_free(struct gfs_builder *builder);
  */
 extern const struct gfs_model_sink gfs_builder_sink;
 
+/* The record of a row; its texts are borrowed. */
+struct gfs_share gfs_share_of_row(const struct gfs_share_row *row, const char *node_path);
+
 /* What was wrong with the row at which a callback failed; "" when it was no row's fault. */
 const char *gfs_builder_problem(const struct gfs_builder *builder);
 

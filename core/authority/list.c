@@ -1,6 +1,7 @@
 #include "core/authority/list.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,14 +76,21 @@ int gfs_index_build(struct gfs_index *index, struct gfs_list *list, size_t row_s
     return 0;
 }
 
-size_t gfs_index_bytes(const struct gfs_index *index, size_t row_size) {
-    return (index->keys + 2) * sizeof *index->start + index->count * row_size;
+static int compare_second(const void *a, const void *b) {
+    uint32_t left = key_of((const char *)a + sizeof(uint32_t)), right = key_of((const char *)b + sizeof(uint32_t));
+    return (left > right) - (left < right);
 }
 
-void gfs_index_free(struct gfs_index *index) {
-    free(index->start);
-    free(index->rows);
-    *index = (struct gfs_index){0};
+void gfs_index_sort(struct gfs_index *index, size_t row_size) {
+    for (size_t key = 0; key < index->keys; key++) {
+        char *rows = (char *)index->rows + index->start[key] * row_size;
+        size_t count = index->start[key + 1] - index->start[key];
+        bool sorted = true;
+        for (size_t i = 1; i < count && sorted; i++)
+            sorted = compare_second(rows + (i - 1) * row_size, rows + i * row_size) <= 0;
+        if (!sorted)
+            qsort(rows, count, row_size, compare_second);
+    }
 }
 
 int gfs_fan_build(struct gfs_fan *fan, struct gfs_list *pairs, size_t keys) {
@@ -92,20 +100,11 @@ int gfs_fan_build(struct gfs_fan *fan, struct gfs_list *pairs, size_t keys) {
         free(values);
         return -ENOMEM;
     }
+    gfs_index_sort(&index, sizeof(struct gfs_pair));
     const struct gfs_pair *sorted = index.rows;
     for (size_t i = 0; i < index.count; i++)
         values[i] = sorted[i].value;
     *fan = (struct gfs_fan){.start = index.start, .values = values, .keys = keys, .count = index.count};
     free(index.rows);
     return 0;
-}
-
-size_t gfs_fan_bytes(const struct gfs_fan *fan) {
-    return (fan->keys + 2) * sizeof *fan->start + fan->count * sizeof *fan->values;
-}
-
-void gfs_fan_free(struct gfs_fan *fan) {
-    free(fan->start);
-    free(fan->values);
-    *fan = (struct gfs_fan){0};
 }

@@ -31,8 +31,8 @@ struct gfs_index {
 
 /* Takes the rows out of the list, which is empty then. 0 or -ENOMEM (the list is as it was). */
 int gfs_index_build(struct gfs_index *index, struct gfs_list *list, size_t row_size, size_t keys) GFS_MUST_CHECK;
-size_t gfs_index_bytes(const struct gfs_index *index, size_t row_size);
-void gfs_index_free(struct gfs_index *index);
+/* Sorts the rows of each key by the second number in them. */
+void gfs_index_sort(struct gfs_index *index, size_t row_size);
 
 /* The same for rows that are a key and one number; only the number is kept. */
 struct gfs_pair {
@@ -46,7 +46,5 @@ struct gfs_fan {
 };
 
 int gfs_fan_build(struct gfs_fan *fan, struct gfs_list *pairs, size_t keys) GFS_MUST_CHECK;
-size_t gfs_fan_bytes(const struct gfs_fan *fan);
-void gfs_fan_free(struct gfs_fan *fan);
 
 #endif

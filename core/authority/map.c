@@ -12,7 +12,9 @@ static void put(struct gfs_map *map, uint64_t key, uint32_t value) {
     size_t slot = gfs_hash64(&key, sizeof key) & (map->capacity - 1);
     while (map->slots[slot].value != GFS_NONE)
         slot = (slot + 1) & (map->capacity - 1);
-    map->slots[slot] = (struct gfs_map_slot){.key = key, .value = value};
+    /* The value last: whoever sees it sees the key. */
+    map->slots[slot].key = key;
+    __atomic_store_n(&map->slots[slot].value, value, __ATOMIC_RELEASE);
     map->count++;
 }
 
@@ -41,16 +43,42 @@ int gfs_map_add(struct gfs_map *map, uint64_t key, uint32_t value) {
     return 0;
 }
 
+int gfs_map_share(struct gfs_map *map, uint64_t key, uint32_t value) {
+    size_t cursor = 0;
+    uint32_t there;
+    while ((there = gfs_map_next(map, key, &cursor)) != GFS_NONE) {
+        if (there == value)
+            return 0;
+    }
+    if (map->count + 1 > map->capacity / 4 * 3)
+        return -ENOSPC;
+    put(map, key, value);
+    return 0;
+}
+
+void gfs_map_copy(const struct gfs_map *map, struct gfs_map_slot *slots, size_t capacity,
+                  bool (*lives)(const void *context, uint64_t key, uint32_t value), const void *context,
+                  struct gfs_map *out) {
+    *out = (struct gfs_map){.slots = slots, .capacity = capacity};
+    memset(slots, 0xff, capacity * sizeof *slots); /* GFS_NONE everywhere */
+    for (size_t i = 0; i < map->capacity; i++) {
+        const struct gfs_map_slot *slot = &map->slots[i];
+        if (slot->value != GFS_NONE && lives(context, slot->key, slot->value))
+            put(out, slot->key, slot->value);
+    }
+}
+
 uint32_t gfs_map_next(const struct gfs_map *map, uint64_t key, size_t *cursor) {
     if (map->capacity == 0)
         return GFS_NONE;
     size_t home = gfs_hash64(&key, sizeof key) & (map->capacity - 1);
     while (*cursor < map->capacity) {
         const struct gfs_map_slot *slot = &map->slots[(home + (*cursor)++) & (map->capacity - 1)];
-        if (slot->value == GFS_NONE)
+        uint32_t value = __atomic_load_n(&slot->value, __ATOMIC_ACQUIRE);
+        if (value == GFS_NONE)
             return GFS_NONE;
         if (slot->key == key)
-            return slot->value;
+            return value;
     }
     return GFS_NONE;
 }

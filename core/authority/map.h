@@ -5,6 +5,7 @@
 #ifndef GUILDFS_CORE_AUTHORITY_MAP_H
 #define GUILDFS_CORE_AUTHORITY_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,21 @@ struct gfs_map {
     size_t capacity; /* a power of two, or 0 */
 };
 
+/*
+ * A map may be shared by readers and one writer: the readers hold copies of this struct, and a slot
+ * that is filled later shows to them or does not. A shared
+ * map is not grown in place, but copied.
+ */
+
 /* Adds one, also when the key is there already. 0 or -ENOMEM. */
 int gfs_map_add(struct gfs_map *map, uint64_t key, uint32_t value) GFS_MUST_CHECK;
+
+/* Adds one to a map that is shared, unless this very pair is there. -ENOSPC when it has to grow first. */
+int gfs_map_share(struct gfs_map *map, uint64_t key, uint32_t value) GFS_MUST_CHECK;
+/* Fills *out, whose slots are `capacity` zeroed ones, with what lives() says of the map. */
+void gfs_map_copy(const struct gfs_map *map, struct gfs_map_slot *slots, size_t capacity,
+                  bool (*lives)(const void *context, uint64_t key, uint32_t value), const void *context,
+                  struct gfs_map *out);
 
 /* The first value with that key, or GFS_NONE. */
 uint32_t gfs_map_find(const struct gfs_map *map, uint64_t key);

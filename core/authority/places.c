@@ -81,8 +81,9 @@ static int each_share(struct placing *placing, const struct gfs_table *table, co
         bool seen = false;
         for (size_t b = 0; b < 2; b++)
             seen = seen || (before[b] != NULL && gfs_table_find(before[b], slot->share, hash) != NULL);
-        if (!seen && visible(placing, slot->index))
-            rc = visit(placing, slot->index);
+        uint32_t share = seen ? GFS_NONE : gfs_policy_find_share(placing->policy, slot->share);
+        if (share != GFS_NONE && visible(placing, share))
+            rc = visit(placing, share);
     }
     return rc;
 }
@@ -270,6 +271,10 @@ static int name_places(struct placing *placing, struct gfs_arena *names) {
 
 /* ---- publishing ---- */
 
+size_t gfs_places_bytes(const struct gfs_places *places) {
+    return places == NULL ? 0 : sizeof *places + places->count * sizeof *places->places + places->names.bytes;
+}
+
 void gfs_places_free(struct gfs_places *places) {
     if (places == NULL)
         return;
@@ -279,7 +284,8 @@ void gfs_places_free(struct gfs_places *places) {
 }
 
 static struct gfs_places *compute_places(const struct gfs_rights *rights) {
-    struct placing placing = {.policy = rights->snapshot->policy, .rights = rights};
+    const struct gfs_policy *policy = atomic_load_explicit(&rights->policy, memory_order_acquire);
+    struct placing placing = {.policy = policy, .rights = rights};
     struct gfs_places *places = calloc(1, sizeof *places);
     if (places == NULL)
         return NULL;
@@ -313,8 +319,7 @@ const struct gfs_place *gfs_rights_places(const struct gfs_rights *rights, size_
         if (atomic_compare_exchange_strong_explicit(published, &places, made, memory_order_acq_rel,
                                                     memory_order_acquire)) {
             places = made;
-            gfs_snapshot_computed(rights->snapshot,
-                                  sizeof *made + made->count * sizeof *made->places + made->names.bytes);
+            gfs_rights_computed(rights, gfs_places_bytes(made));
         } else {
             gfs_places_free(made); /* another thread was faster */
         }

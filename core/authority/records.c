@@ -5,8 +5,7 @@
 #include "guildfs/hash.h"
 
 const struct gfs_user *gfs_snapshot_user(const struct gfs_snapshot *snapshot, gfs_id id) {
-    uint32_t i = gfs_map_find(&snapshot->policy->user_by_id, (uint64_t)id);
-    return i == GFS_NONE ? NULL : gfs_policy_user(snapshot->policy, i);
+    return gfs_policy_user(snapshot->policy, gfs_policy_find_user(snapshot->policy, id));
 }
 
 const struct gfs_user *gfs_snapshot_user_by_name(const struct gfs_snapshot *snapshot, const char *name) {
@@ -14,10 +13,8 @@ const struct gfs_user *gfs_snapshot_user_by_name(const struct gfs_snapshot *snap
     size_t cursor = 0;
     for (;;) {
         uint32_t i = gfs_map_next(&snapshot->policy->user_by_name, key, &cursor);
-        if (i == GFS_NONE)
-            return NULL;
         const struct gfs_user *user = gfs_policy_user(snapshot->policy, i);
-        if (strcmp(user->name, name) == 0)
+        if (i == GFS_NONE || (user != NULL && strcmp(user->name, name) == 0))
             return user;
     }
 }
@@ -27,52 +24,64 @@ const struct gfs_user *gfs_snapshot_user_by_uuid(const struct gfs_snapshot *snap
     size_t cursor = 0;
     for (;;) {
         uint32_t i = gfs_map_next(&snapshot->policy->user_by_uuid, key, &cursor);
-        if (i == GFS_NONE)
-            return NULL;
         const struct gfs_user *user = gfs_policy_user(snapshot->policy, i);
-        if (strcmp(user->uuid, uuid) == 0)
+        if (i == GFS_NONE || (user != NULL && strcmp(user->uuid, uuid) == 0))
             return user;
     }
 }
 
 const struct gfs_user *gfs_snapshot_user_by_uid(const struct gfs_snapshot *snapshot, uint32_t uid) {
+    const struct gfs_user *found = NULL;
     size_t cursor = 0;
-    uint32_t i = uid == GFS_NO_UID ? GFS_NONE : gfs_map_next(&snapshot->policy->user_by_uid, uid, &cursor);
-    /* Two users with one uid: nobody can say which of them asks, so neither does. */
-    if (i == GFS_NONE || gfs_map_next(&snapshot->policy->user_by_uid, uid, &cursor) != GFS_NONE)
+    uint32_t i;
+    if (uid == GFS_NO_UID)
         return NULL;
-    return gfs_policy_user(snapshot->policy, i);
+    while ((i = gfs_map_next(&snapshot->policy->user_by_uid, uid, &cursor)) != GFS_NONE) {
+        const struct gfs_user *user = gfs_policy_user(snapshot->policy, i);
+        if (user == NULL || user->uid != uid)
+            continue;
+        /* Two users with one uid: nobody can say which of them asks, so neither does. */
+        if (found != NULL)
+            return NULL;
+        found = user;
+    }
+    return found;
 }
 
 const struct gfs_group *gfs_snapshot_group(const struct gfs_snapshot *snapshot, gfs_id id) {
-    uint32_t i = gfs_map_find(&snapshot->policy->group_by_id, (uint64_t)id);
-    return i == GFS_NONE ? NULL : gfs_policy_group(snapshot->policy, i);
+    return gfs_policy_group(snapshot->policy, gfs_policy_find_group(snapshot->policy, id));
 }
 
 const struct gfs_share *gfs_snapshot_share(const struct gfs_snapshot *snapshot, gfs_id id) {
-    uint32_t i = gfs_map_find(&snapshot->policy->share_by_id, (uint64_t)id);
-    return i == GFS_NONE ? NULL : gfs_policy_share(snapshot->policy, i);
+    return gfs_policy_share(snapshot->policy, gfs_policy_find_share(snapshot->policy, id));
+}
+
+static uint32_t listed(const struct gfs_vector *list, size_t i) {
+    struct gfs_cell cell = gfs_vector_at(list, 0);
+    return i < cell.count ? ((const uint32_t *)cell.rows)[i] : GFS_NONE;
 }
 
 size_t gfs_snapshot_user_count(const struct gfs_snapshot *snapshot) {
-    return snapshot->policy->users.count;
+    return gfs_vector_at(&snapshot->policy->user_list, 0).count;
 }
 
 const struct gfs_user *gfs_snapshot_user_at(const struct gfs_snapshot *snapshot, size_t i) {
-    return i < snapshot->policy->users.count ? snapshot->policy->user_order[i] : NULL;
+    return gfs_policy_user(snapshot->policy, listed(&snapshot->policy->user_list, i));
 }
 
 size_t gfs_snapshot_share_count(const struct gfs_snapshot *snapshot) {
-    return snapshot->policy->shares.count;
+    return gfs_vector_at(&snapshot->policy->share_list, 0).count;
 }
 
 const struct gfs_share *gfs_snapshot_share_at(const struct gfs_snapshot *snapshot, size_t i) {
-    return i < snapshot->policy->shares.count ? gfs_policy_share(snapshot->policy, (uint32_t)i) : NULL;
+    return gfs_policy_share(snapshot->policy, listed(&snapshot->policy->share_list, i));
 }
 
 const struct gfs_share *const *gfs_snapshot_nested(const struct gfs_snapshot *snapshot, gfs_id share, size_t *count) {
-    const struct gfs_policy *policy = snapshot->policy;
-    uint32_t i = gfs_map_find(&policy->share_by_id, (uint64_t)share);
-    *count = i == GFS_NONE ? 0 : policy->nested_start[i + 1] - policy->nested_start[i];
-    return i == GFS_NONE ? NULL : policy->nested + policy->nested_start[i];
+    struct gfs_cell nested = {0};
+    uint32_t i = gfs_policy_find_share(snapshot->policy, share);
+    if (i != GFS_NONE)
+        nested = gfs_vector_at(&snapshot->policy->nested, i);
+    *count = nested.count;
+    return nested.rows;
 }

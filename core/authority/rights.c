@@ -25,7 +25,8 @@ static int add_to_table(void *context, const struct gfs_reach *reach) {
     int rc = 0;
     for (size_t i = 0; i < reach->count && rc == 0; i++) {
         uint32_t share = reach->shares[i];
-        rc = gfs_table_add(filling->table, gfs_policy_share(filling->policy, share)->id, share, reach->perms);
+        rc = gfs_table_add(filling->table, gfs_policy_share(filling->policy, share)->id,
+                           gfs_policy_ceiling_of(filling->policy, share), reach->perms);
     }
     return rc;
 }
@@ -44,17 +45,28 @@ static gfs_perms layer_perms(const struct gfs_layer *layer, gfs_id share, uint64
     return slot == NULL ? 0 : slot->perms;
 }
 
-void gfs_snapshot_computed(const struct gfs_snapshot *snapshot, size_t bytes) {
-    /* The one part of a snapshot that changes besides the published lists: a sum for `status`. */
-    atomic_size_t *sum = &((struct gfs_snapshot *)(uintptr_t)snapshot)->computed_bytes;
-    atomic_fetch_add_explicit(sum, bytes, memory_order_relaxed);
+void gfs_rights_computed(const struct gfs_rights *rights, size_t bytes) {
+    atomic_fetch_add_explicit(&rights->family->bytes, bytes, memory_order_relaxed);
 }
 
 /* ---- layers ---- */
 
-void gfs_layer_free(struct gfs_layer *layer) {
+static size_t layer_bytes(const struct gfs_layer *layer) {
+    return sizeof *layer + layer->table.capacity * sizeof *layer->table.slots;
+}
+
+static void free_layer(struct gfs_layer *layer) {
     gfs_table_free(&layer->table);
     free(layer);
+}
+
+void gfs_layer_drop(struct gfs_family *family, struct gfs_layer *layer) {
+    while (layer != NULL && atomic_fetch_sub_explicit(&layer->holders, 1, memory_order_acq_rel) == 1) {
+        struct gfs_layer *older = layer->older;
+        atomic_fetch_sub_explicit(&family->bytes, layer_bytes(layer), memory_order_relaxed);
+        free_layer(layer);
+        layer = older;
+    }
 }
 
 static int compute_layer(const struct gfs_snapshot *snapshot, uint32_t organization, int64_t now_ns,
@@ -64,6 +76,7 @@ static int compute_layer(const struct gfs_snapshot *snapshot, uint32_t organizat
     struct gfs_layer *layer = calloc(1, sizeof *layer);
     if (layer == NULL)
         return -ENOMEM;
+    atomic_init(&layer->holders, 1);
     struct filling filling = {.policy = policy, .table = &layer->table};
     struct gfs_walk walk = {
         .policy = policy, .now_ns = now_ns, .reached = add_to_table, .context = &filling, .window = gfs_window_open()};
@@ -73,7 +86,7 @@ static int compute_layer(const struct gfs_snapshot *snapshot, uint32_t organizat
     if (rc == 0)
         rc = organization == GFS_NONE ? gfs_walk_everyone(&walk) : gfs_walk_organization(&walk, organization);
     if (rc < 0) {
-        gfs_layer_free(layer);
+        free_layer(layer);
         return rc;
     }
     layer->window = walk.window;
@@ -84,7 +97,7 @@ static int compute_layer(const struct gfs_snapshot *snapshot, uint32_t organizat
         if (slot->share == 0)
             continue;
         slot->perms |= layer_perms(everyone, slot->share, gfs_table_hash(slot->share));
-        slot->cut = effective(slot->perms, ceiling_perms(policy, gfs_policy_ceiling_of(policy, slot->index)));
+        slot->cut = effective(slot->perms, ceiling_perms(policy, slot->ceiling));
     }
     *out = layer;
     return 0;
@@ -99,9 +112,10 @@ static const struct gfs_layer *find_layer(struct gfs_layer *layer, int64_t now_n
 int gfs_layer_get(const struct gfs_snapshot *snapshot, uint32_t organization, int64_t now_ns,
                   const struct gfs_layer **out) {
     const struct gfs_policy *policy = snapshot->policy;
-    uint32_t number = organization == GFS_NONE ? (uint32_t)policy->organizations.count : organization;
-    uint32_t principal = gfs_principal_organization(policy, number);
-    if (policy->grants.start[principal] == policy->grants.start[principal + 1]) {
+    uint32_t number = organization == GFS_NONE ? policy->organizations.count : organization;
+    struct gfs_cell grants = organization == GFS_NONE ? gfs_policy_grants(policy, GFS_SUBJECT_EVERYONE, 0)
+                                                      : gfs_policy_grants(policy, GFS_SUBJECT_ORGANIZATION, number);
+    if (grants.count == 0) {
         *out = NULL;
         return 0;
     }
@@ -120,22 +134,40 @@ int gfs_layer_get(const struct gfs_snapshot *snapshot, uint32_t organization, in
             break;
         const struct gfs_layer *theirs = find_layer(head, now_ns);
         if (theirs != NULL) { /* another thread was faster */
-            gfs_layer_free(made);
+            free_layer(made);
             *out = theirs;
             return 0;
         }
     }
-    gfs_snapshot_computed(snapshot, sizeof *made + made->table.capacity * sizeof *made->table.slots);
+    atomic_fetch_add_explicit(&policy->family->bytes, layer_bytes(made), memory_order_relaxed);
     *out = made;
     return 0;
 }
 
 /* ---- rights ---- */
 
-void gfs_rights_free(struct gfs_rights *rights) {
-    gfs_places_free(atomic_load_explicit(&rights->places, memory_order_acquire));
+static size_t rights_bytes(const struct gfs_rights *rights) {
+    return sizeof *rights + rights->own.capacity * sizeof *rights->own.slots +
+           rights->group_count * sizeof *rights->groups;
+}
+
+static void free_rights(struct gfs_rights *rights) {
+    struct gfs_places *places = atomic_load_explicit(&rights->places, memory_order_acquire);
+    gfs_layer_drop(rights->family, (struct gfs_layer *)(uintptr_t)rights->organization);
+    gfs_layer_drop(rights->family, (struct gfs_layer *)(uintptr_t)rights->everyone);
+    atomic_fetch_sub_explicit(&rights->family->bytes, gfs_places_bytes(places), memory_order_relaxed);
+    gfs_places_free(places);
     free(rights->groups);
     free(rights); /* with its own table, see pack_rights() */
+}
+
+void gfs_rights_drop(struct gfs_rights *rights) {
+    while (rights != NULL && atomic_fetch_sub_explicit(&rights->holders, 1, memory_order_acq_rel) == 1) {
+        struct gfs_rights *older = rights->older;
+        atomic_fetch_sub_explicit(&rights->family->bytes, rights_bytes(rights), memory_order_relaxed);
+        free_rights(rights);
+        rights = older;
+    }
 }
 
 static int compare_groups(const void *a, const void *b) {
@@ -145,22 +177,22 @@ static int compare_groups(const void *a, const void *b) {
 }
 
 /* The active memberships: the list of groups, and the ceilings that do not cut this user. */
-static int find_groups(struct gfs_rights *rights, int64_t now_ns) {
-    const struct gfs_policy *policy = rights->snapshot->policy;
-    const struct gfs_index *memberships = &policy->memberships;
-    uint32_t first = memberships->start[rights->user], end = memberships->start[rights->user + 1];
-    rights->groups = malloc((end - first) * sizeof *rights->groups + 1);
+static int find_groups(struct gfs_rights *rights, const struct gfs_policy *policy, int64_t now_ns) {
+    struct gfs_cell memberships = gfs_vector_at(&policy->memberships, rights->user);
+    rights->groups = malloc(memberships.count * sizeof *rights->groups + 1);
     if (rights->groups == NULL)
         return -ENOMEM;
-    for (uint32_t i = first; i < end; i++) {
-        const struct gfs_membership *membership = (const struct gfs_membership *)memberships->rows + i;
+    for (uint32_t i = 0; i < memberships.count; i++) {
+        const struct gfs_membership *membership = (const struct gfs_membership *)memberships.rows + i;
         if (!gfs_window_counts(&rights->window, membership->expires_ns, now_ns))
             continue;
         rights->groups[rights->group_count++] =
             (struct gfs_group_of_user){.group = gfs_policy_group(policy, membership->group), .role = membership->role};
-        const struct gfs_fan *ceilings = &policy->ceilings_of_group;
-        for (uint32_t c = ceilings->start[membership->group]; c < ceilings->start[membership->group + 1]; c++)
-            rights->exempt[ceilings->values[c] / 64] |= UINT64_C(1) << (ceilings->values[c] % 64);
+        struct gfs_cell ceilings = gfs_vector_at(&policy->ceilings_of_group, membership->group);
+        for (uint32_t c = 0; c < ceilings.count; c++) {
+            uint32_t ceiling = ((const uint32_t *)ceilings.rows)[c];
+            rights->exempt[ceiling / 64] |= UINT64_C(1) << (ceiling % 64);
+        }
     }
     qsort(rights->groups, rights->group_count, sizeof *rights->groups, compare_groups);
     return 0;
@@ -168,13 +200,12 @@ static int find_groups(struct gfs_rights *rights, int64_t now_ns) {
 
 /* The organization whose layer saves most: the one with the most authorizations. */
 static uint32_t largest_organization(const struct gfs_policy *policy, uint32_t user, int64_t now_ns) {
-    const struct gfs_index *memberships = &policy->organization_memberships;
+    struct gfs_cell memberships = gfs_vector_at(&policy->organization_memberships, user);
     uint32_t largest = GFS_NONE, most = 0;
-    for (uint32_t i = memberships->start[user]; i < memberships->start[user + 1]; i++) {
+    for (uint32_t i = 0; i < memberships.count; i++) {
         const struct gfs_organization_membership *membership =
-            (const struct gfs_organization_membership *)memberships->rows + i;
-        uint32_t principal = gfs_principal_organization(policy, membership->organization);
-        uint32_t count = policy->grants.start[principal + 1] - policy->grants.start[principal];
+            (const struct gfs_organization_membership *)memberships.rows + i;
+        uint32_t count = gfs_policy_grants(policy, GFS_SUBJECT_ORGANIZATION, membership->organization).count;
         if (membership->expires_ns > now_ns && count > most) {
             most = count;
             largest = membership->organization;
@@ -183,21 +214,28 @@ static uint32_t largest_organization(const struct gfs_policy *policy, uint32_t u
     return largest;
 }
 
-static int find_layers(struct gfs_rights *rights, uint32_t organization, int64_t now_ns) {
-    int rc = gfs_layer_get(rights->snapshot, GFS_NONE, now_ns, &rights->everyone);
-    if (rc == 0 && organization != GFS_NONE)
-        rc = gfs_layer_get(rights->snapshot, organization, now_ns, &rights->organization);
-    if (rc < 0)
+/* A layer that the rights hold; dropped with them. */
+static int hold_layer(struct gfs_rights *rights, const struct gfs_snapshot *snapshot, uint32_t organization,
+                      int64_t now_ns, const struct gfs_layer **out) {
+    int rc = gfs_layer_get(snapshot, organization, now_ns, out);
+    if (rc < 0 || *out == NULL)
         return rc;
-    if (rights->everyone != NULL)
-        gfs_window_narrow(&rights->window, rights->everyone->window);
-    if (rights->organization != NULL)
-        gfs_window_narrow(&rights->window, rights->organization->window);
+    /* The snapshot holds it too, so it is not just going. */
+    atomic_fetch_add_explicit(&((struct gfs_layer *)(uintptr_t)*out)->holders, 1, memory_order_relaxed);
+    gfs_window_narrow(&rights->window, (*out)->window);
     return 0;
 }
 
+static int find_layers(struct gfs_rights *rights, const struct gfs_snapshot *snapshot, uint32_t organization,
+                       int64_t now_ns) {
+    int rc = hold_layer(rights, snapshot, GFS_NONE, now_ns, &rights->everyone);
+    if (rc == 0 && organization != GFS_NONE)
+        rc = hold_layer(rights, snapshot, organization, now_ns, &rights->organization);
+    return rc;
+}
+
 /* Makes each of the user's own slots the whole answer: with the layers below, and cut. */
-static void finish_own(struct gfs_rights *rights) {
+static void finish_own(struct gfs_rights *rights, const struct gfs_policy *policy) {
     for (size_t i = 0; i < rights->own.capacity; i++) {
         struct gfs_table_slot *slot = &rights->own.slots[i];
         if (slot->share == 0)
@@ -205,20 +243,19 @@ static void finish_own(struct gfs_rights *rights) {
         uint64_t hash = gfs_table_hash(slot->share);
         slot->perms |= layer_perms(rights->organization, slot->share, hash);
         slot->perms |= layer_perms(rights->everyone, slot->share, hash);
-        uint32_t ceiling = gfs_policy_ceiling_of(rights->snapshot->policy, slot->index);
-        slot->cut = effective(slot->perms, ceiling_perms(rights->snapshot->policy, ceiling));
+        slot->cut = effective(slot->perms, ceiling_perms(policy, slot->ceiling));
         slot->perms = slot->cut = gfs_rights_slot(rights, slot);
     }
 }
 
-static int fill_rights(struct gfs_rights *rights, int64_t now_ns) {
-    const struct gfs_policy *policy = rights->snapshot->policy;
+static int fill_rights(struct gfs_rights *rights, const struct gfs_snapshot *snapshot, int64_t now_ns) {
+    const struct gfs_policy *policy = snapshot->policy;
     if (gfs_policy_user(policy, rights->user)->suspended)
         return 0; /* holds nothing, for as long as this snapshot counts */
     uint32_t organization = largest_organization(policy, rights->user, now_ns);
-    int rc = find_groups(rights, now_ns);
+    int rc = find_groups(rights, policy, now_ns);
     if (rc == 0)
-        rc = find_layers(rights, organization, now_ns);
+        rc = find_layers(rights, snapshot, organization, now_ns);
     if (rc < 0)
         return rc;
     struct filling filling = {.policy = policy, .table = &rights->own};
@@ -232,7 +269,7 @@ static int fill_rights(struct gfs_rights *rights, int64_t now_ns) {
     rc = gfs_walk_user(&walk, rights->user);
     rights->window = walk.window;
     if (rc == 0)
-        finish_own(rights);
+        finish_own(rights, policy);
     return rc;
 }
 
@@ -265,14 +302,19 @@ static struct gfs_rights *compute_rights(const struct gfs_snapshot *snapshot, ui
     struct gfs_rights *packed = NULL, *loose = allocate_rights(words, 0);
     if (loose == NULL)
         return NULL;
-    loose->snapshot = snapshot;
+    loose->family = snapshot->policy->family;
+    atomic_init(&loose->policy, snapshot->policy);
+    atomic_init(&loose->holders, 1);
     loose->window = gfs_window_open();
     loose->at_ns = now_ns;
     loose->user = user;
-    if (fill_rights(loose, now_ns) == 0)
+    if (fill_rights(loose, snapshot, now_ns) == 0)
         packed = pack_rights(loose, words);
-    if (packed == NULL)
+    if (packed == NULL) {
+        gfs_layer_drop(loose->family, (struct gfs_layer *)(uintptr_t)loose->organization);
+        gfs_layer_drop(loose->family, (struct gfs_layer *)(uintptr_t)loose->everyone);
         free(loose->groups);
+    }
     gfs_table_free(&loose->own);
     free(loose);
     return packed;
@@ -297,18 +339,18 @@ make_rights(const struct gfs_snapshot *snapshot, uint32_t user, struct gfs_right
             break;
         const struct gfs_rights *theirs = find_rights(head, now_ns);
         if (theirs != NULL) { /* another thread was faster */
-            gfs_rights_free(made);
+            free_rights(made);
             return theirs;
         }
     }
-    gfs_snapshot_computed(snapshot, sizeof *made + made->own.capacity * sizeof *made->own.slots +
-                                        made->group_count * sizeof *made->groups);
+    gfs_rights_computed(made, rights_bytes(made));
     return made;
 }
 
 const struct gfs_rights *gfs_snapshot_rights(const struct gfs_snapshot *snapshot, gfs_id user, int64_t now_ns) {
+    /* Users never go and no id is used again, so the map is right but for users of later snapshots. */
     uint32_t i = gfs_map_find(&snapshot->policy->user_by_id, (uint64_t)user);
-    if (i == GFS_NONE)
+    if (i >= snapshot->user_count)
         return NULL;
     struct gfs_rights *head = atomic_load_explicit(&snapshot->rights[i], memory_order_acquire);
     const struct gfs_rights *rights = find_rights(head, now_ns);

@@ -8,109 +8,116 @@
 #include "guildfs/hash.h"
 #include "guildfs/store.h"
 
-void gfs_policy_drop(struct gfs_policy *policy) {
-    if (atomic_fetch_sub_explicit(&policy->holders, 1, memory_order_acq_rel) > 1)
-        return;
-    struct gfs_list *const lists[] = {&policy->organizations, &policy->users,  &policy->groups, &policy->teams,
-                                      &policy->projects,      &policy->shares, &policy->links,  &policy->ceilings};
-    struct gfs_map *const maps[] = {&policy->organization_by_id, &policy->user_by_id,    &policy->group_by_id,
-                                    &policy->team_by_id,         &policy->project_by_id, &policy->share_by_id,
-                                    &policy->user_by_name,       &policy->user_by_uuid,  &policy->user_by_uid};
-    struct gfs_index *const indexes[] = {&policy->memberships, &policy->organization_memberships, &policy->grants};
-    struct gfs_fan *const fans[] = {&policy->teams_of,          &policy->owned,
-                                    &policy->capsules,          &policy->shares_of_organization,
-                                    &policy->ceilings_of_group, &policy->project_order};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        gfs_list_free(lists[i]);
-    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
-        gfs_map_free(maps[i]);
-    for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++)
-        gfs_index_free(indexes[i]);
-    for (size_t i = 0; i < sizeof fans / sizeof fans[0]; i++)
-        gfs_fan_free(fans[i]);
-    free(policy->share_ranges.position);
-    free(policy->share_ranges.size);
-    free(policy->project_ranges.position);
-    free(policy->project_ranges.size);
-    free(policy->share_order);
-    free(policy->user_order);
-    free(policy->nested_start);
-    free(policy->nested);
-    gfs_arena_free(&policy->strings);
-    free(policy);
+static _Atomic uint64_t last_serial;
+
+/* ---- making ---- */
+
+static void free_parts(struct gfs_snapshot *snapshot) {
+    free(snapshot->rights);
+    free(snapshot->layers);
+    free(snapshot->touched);
+    free(snapshot);
 }
 
-size_t gfs_policy_bytes(const struct gfs_policy *policy) {
-    const struct gfs_map *const maps[] = {&policy->organization_by_id, &policy->user_by_id,    &policy->group_by_id,
-                                          &policy->team_by_id,         &policy->project_by_id, &policy->share_by_id,
-                                          &policy->user_by_name,       &policy->user_by_uuid,  &policy->user_by_uid};
-    const struct gfs_fan *const fans[] = {&policy->teams_of,          &policy->owned,
-                                          &policy->capsules,          &policy->shares_of_organization,
-                                          &policy->ceilings_of_group, &policy->project_order};
-    size_t bytes = sizeof *policy + policy->strings.bytes;
-    bytes += policy->organizations.capacity * sizeof(struct gfs_organization);
-    bytes += policy->users.capacity * (sizeof(struct gfs_user) + sizeof *policy->user_order);
-    bytes += policy->groups.capacity * sizeof(struct gfs_group);
-    bytes += (policy->teams.capacity + policy->projects.capacity) * sizeof(struct gfs_named);
-    bytes += policy->shares.capacity * sizeof(struct gfs_share);
-    bytes += policy->links.capacity * sizeof(struct gfs_share_links);
-    bytes += policy->ceilings.capacity * sizeof(struct gfs_ceiling);
-    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
-        bytes += gfs_map_bytes(maps[i]);
-    for (size_t i = 0; i < sizeof fans / sizeof fans[0]; i++)
-        bytes += gfs_fan_bytes(fans[i]);
-    bytes += gfs_index_bytes(&policy->memberships, sizeof(struct gfs_membership));
-    bytes += gfs_index_bytes(&policy->organization_memberships, sizeof(struct gfs_organization_membership));
-    bytes += gfs_index_bytes(&policy->grants, sizeof(struct gfs_grant));
-    /* Per share: position, size, order, start of the nested ones and a pointer to it. */
-    bytes += policy->shares.count * (4 * sizeof(uint32_t) + sizeof *policy->nested);
-    bytes += policy->projects.count * 2 * sizeof(uint32_t);
-    return bytes;
-}
-
-static void earlier(int64_t *next, int64_t end_ns, int64_t now_ns) {
-    if (end_ns > now_ns && end_ns < *next)
-        *next = end_ns;
-}
-
-int64_t gfs_policy_next_end(const struct gfs_policy *policy, int64_t now_ns) {
-    int64_t next = INT64_MAX;
-    const struct gfs_membership *memberships = policy->memberships.rows;
-    for (size_t i = 0; i < policy->memberships.count; i++)
-        earlier(&next, memberships[i].expires_ns, now_ns);
-    const struct gfs_organization_membership *organization_memberships = policy->organization_memberships.rows;
-    for (size_t i = 0; i < policy->organization_memberships.count; i++)
-        earlier(&next, organization_memberships[i].expires_ns, now_ns);
-    const struct gfs_grant *grants = policy->grants.rows;
-    for (size_t i = 0; i < policy->grants.count; i++)
-        earlier(&next, grants[i].expires_ns, now_ns);
-    return next;
+static struct gfs_snapshot *allocate(const struct gfs_policy *policy, uint64_t generation, int64_t loaded_ns) {
+    struct gfs_snapshot *snapshot = calloc(1, sizeof *snapshot);
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->user_count = policy->users.count;
+    snapshot->organization_count = policy->organizations.count;
+    snapshot->rights = calloc(snapshot->user_count + 1, sizeof *snapshot->rights);
+    snapshot->layers = calloc(snapshot->organization_count + 1, sizeof *snapshot->layers);
+    if (snapshot->rights == NULL || snapshot->layers == NULL) {
+        free_parts(snapshot);
+        return NULL;
+    }
+    snapshot->generation = generation;
+    snapshot->loaded_ns = loaded_ns;
+    snapshot->serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
+    return snapshot;
 }
 
 int gfs_snapshot_new(struct gfs_policy *policy, uint64_t generation, int64_t loaded_ns, struct gfs_snapshot **out) {
-    struct gfs_snapshot *snapshot = calloc(1, sizeof *snapshot);
+    struct gfs_snapshot *snapshot = allocate(policy, generation, loaded_ns);
     if (snapshot == NULL)
         return -ENOMEM;
-    snapshot->rights = calloc(policy->users.count + 1, sizeof *snapshot->rights);
-    snapshot->layers = calloc(policy->organizations.count + 1, sizeof *snapshot->layers);
-    if (snapshot->rights == NULL || snapshot->layers == NULL) {
-        free(snapshot->rights);
-        free(snapshot->layers);
-        free(snapshot);
-        return -ENOMEM;
-    }
     snapshot->policy = policy;
-    snapshot->generation = generation;
-    snapshot->loaded_ns = loaded_ns;
+    snapshot->next_end_ns = gfs_policy_next_end(policy, loaded_ns);
     *out = snapshot;
     return 0;
 }
 
+/* ---- what is carried over ---- */
+
+static bool bit(const uint64_t *bits, size_t i) {
+    return bits != NULL && (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+/*
+ * The newest rights of each user whom nothing touched, when they hold at the new moment. Those with
+ * older ones behind them are left out, so that the list of one user does not grow for ever.
+ */
+static void carry_rights(const struct gfs_snapshot *before, struct gfs_snapshot *after, const uint64_t *touched) {
+    for (size_t i = 0; i < before->user_count; i++) {
+        struct gfs_rights *rights = atomic_load_explicit(&before->rights[i], memory_order_acquire);
+        if (rights == NULL || bit(touched, i) || rights->older != NULL ||
+            !gfs_window_holds(&rights->window, after->loaded_ns))
+            continue;
+        atomic_fetch_add_explicit(&rights->holders, 1, memory_order_relaxed);
+        atomic_store_explicit(&rights->policy, after->policy, memory_order_release);
+        atomic_store_explicit(&after->rights[i], rights, memory_order_relaxed);
+    }
+}
+
+static void carry_layer(const struct gfs_snapshot *before, size_t from, struct gfs_snapshot *after, size_t to) {
+    struct gfs_layer *layer = atomic_load_explicit(&before->layers[from], memory_order_acquire);
+    if (layer == NULL || layer->older != NULL || !gfs_window_holds(&layer->window, after->loaded_ns))
+        return;
+    atomic_fetch_add_explicit(&layer->holders, 1, memory_order_relaxed);
+    atomic_store_explicit(&after->layers[to], layer, memory_order_relaxed);
+}
+
+static void carry_layers(const struct gfs_snapshot *before, struct gfs_snapshot *after, const uint64_t *touched) {
+    for (size_t i = 0; i < before->organization_count; i++) {
+        if (!bit(touched, i))
+            carry_layer(before, i, after, i);
+    }
+    carry_layer(before, before->organization_count, after, after->organization_count);
+}
+
 int gfs_snapshot_dup(const struct gfs_snapshot *snapshot, int64_t now_ns, struct gfs_snapshot **out) {
     int rc = gfs_snapshot_new(snapshot->policy, snapshot->generation, now_ns, out);
-    if (rc == 0)
-        atomic_fetch_add_explicit(&snapshot->policy->holders, 1, memory_order_relaxed);
-    return rc;
+    if (rc < 0)
+        return rc;
+    atomic_fetch_add_explicit(&snapshot->policy->holders, 1, memory_order_relaxed);
+    carry_layers(snapshot, *out, NULL);
+    carry_rights(snapshot, *out, NULL);
+    return 0;
+}
+
+int gfs_snapshot_next(const struct gfs_snapshot *before, struct gfs_policy *policy, uint64_t generation,
+                      struct gfs_touched *touched, int64_t loaded_ns, int64_t next_end_ns, struct gfs_snapshot **out) {
+    struct gfs_snapshot *after = allocate(policy, generation, loaded_ns);
+    if (after == NULL)
+        return -ENOMEM;
+    after->policy = policy;
+    after->next_end_ns = next_end_ns;
+    after->made_from = before->serial;
+    if (!touched->everyone)
+        carry_layers(before, after, touched->organizations);
+    if (!touched->everybody) {
+        carry_rights(before, after, touched->users);
+        after->touched = touched->users;
+        touched->users = NULL;
+    }
+    *out = after;
+    return 0;
+}
+
+bool gfs_snapshot_may_differ(const struct gfs_snapshot *before, const struct gfs_snapshot *after, gfs_id user) {
+    uint32_t i = gfs_map_find(&after->policy->user_by_id, (uint64_t)user);
+    return after->made_from != before->serial || after->touched == NULL || i >= after->user_count ||
+           bit(after->touched, i);
 }
 
 int gfs_snapshot_load(struct gfs_store *store, struct gfs_snapshot **out, struct gfs_error *err) {
@@ -133,26 +140,12 @@ int gfs_snapshot_load(struct gfs_store *store, struct gfs_snapshot **out, struct
 void gfs_snapshot_free(struct gfs_snapshot *snapshot) {
     if (snapshot == NULL)
         return;
-    for (size_t i = 0; i < snapshot->policy->users.count; i++) {
-        struct gfs_rights *rights = atomic_load_explicit(&snapshot->rights[i], memory_order_acquire);
-        while (rights != NULL) {
-            struct gfs_rights *older = rights->older;
-            gfs_rights_free(rights);
-            rights = older;
-        }
-    }
-    for (size_t i = 0; i <= snapshot->policy->organizations.count; i++) {
-        struct gfs_layer *layer = atomic_load_explicit(&snapshot->layers[i], memory_order_acquire);
-        while (layer != NULL) {
-            struct gfs_layer *older = layer->older;
-            gfs_layer_free(layer);
-            layer = older;
-        }
-    }
-    free(snapshot->rights);
-    free(snapshot->layers);
+    for (size_t i = 0; i < snapshot->user_count; i++)
+        gfs_rights_drop(atomic_load_explicit(&snapshot->rights[i], memory_order_acquire));
+    for (size_t i = 0; i <= snapshot->organization_count; i++)
+        gfs_layer_drop(snapshot->policy->family, atomic_load_explicit(&snapshot->layers[i], memory_order_acquire));
     gfs_policy_drop(snapshot->policy);
-    free(snapshot);
+    free_parts(snapshot);
 }
 
 uint64_t gfs_snapshot_generation(const struct gfs_snapshot *snapshot) {
@@ -163,13 +156,8 @@ int64_t gfs_snapshot_loaded_ns(const struct gfs_snapshot *snapshot) {
     return snapshot->loaded_ns;
 }
 
-int64_t gfs_snapshot_next_end(const struct gfs_snapshot *snapshot, int64_t now_ns) {
-    return gfs_policy_next_end(snapshot->policy, now_ns);
-}
-
 size_t gfs_snapshot_memory(const struct gfs_snapshot *snapshot) {
-    const struct gfs_policy *policy = snapshot->policy;
-    return sizeof *snapshot + gfs_policy_bytes(policy) + (policy->users.count + 1) * sizeof *snapshot->rights +
-           (policy->organizations.count + 1) * sizeof *snapshot->layers +
-           atomic_load_explicit(&snapshot->computed_bytes, memory_order_relaxed);
+    return sizeof *snapshot + (snapshot->user_count + 1) * sizeof *snapshot->rights +
+           (snapshot->organization_count + 1) * sizeof *snapshot->layers +
+           atomic_load_explicit(&snapshot->policy->family->bytes, memory_order_relaxed);
 }

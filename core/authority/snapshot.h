@@ -13,6 +13,7 @@
  */
 struct gfs_layer {
     struct gfs_layer *older;
+    atomic_uint holders; /* snapshots, rights and newer layers */
     struct gfs_window window;
     struct gfs_table table;
 };
@@ -27,9 +28,12 @@ struct gfs_rights {
     _Alignas(64) struct gfs_window window;
     struct gfs_table own;
     const struct gfs_layer *organization, *everyone; /* NULL: gives nothing */
-    const struct gfs_snapshot *snapshot;
+    struct gfs_family *family;
     /* The rest. */
     struct gfs_rights *older;
+    atomic_uint holders; /* snapshots and newer rights: see gfs_rights_hold() */
+    /* The latest policy for which these rights hold. It lives as long as any that came before it. */
+    _Atomic(const struct gfs_policy *) policy;
     int64_t at_ns; /* some moment in the window */
     uint32_t user;
     struct gfs_group_of_user *groups; /* sorted by name */
@@ -43,27 +47,43 @@ struct gfs_snapshot {
     struct gfs_policy *policy;
     uint64_t generation;
     int64_t loaded_ns;                 /* wall clock; the moment that the snapshot stands for */
+    int64_t next_end_ns;               /* no membership or authorization ends between the two */
     struct gfs_snapshot *next_retired; /* the authority's, once it was swapped out */
-    atomic_size_t computed_bytes;
+    size_t user_count;                 /* indexes, as for the next two */
+    size_t organization_count;
     _Atomic(struct gfs_rights *) *rights; /* by user: the newest first */
     _Atomic(struct gfs_layer *) *layers;  /* by organization; everyone's last */
+    /* When it was made from another one by a delta: that one's serial number, and whom it touched. */
+    uint64_t serial, made_from;
+    uint64_t *touched; /* a bit per user; NULL: perhaps everybody */
 };
 
 /* Takes over the policy when it succeeds. 0 or -ENOMEM. */
 int gfs_snapshot_new(struct gfs_policy *policy, uint64_t generation, int64_t loaded_ns,
                      struct gfs_snapshot **out) GFS_MUST_CHECK;
 
-/* The same policy at a later moment. 0 or -ENOMEM. */
+/* The same policy at a later moment, with the rights that hold then. 0 or -ENOMEM. */
 int gfs_snapshot_dup(const struct gfs_snapshot *snapshot, int64_t now_ns, struct gfs_snapshot **out) GFS_MUST_CHECK;
 
-/* When the next membership or authorization ends, of anybody's; GFS_NEVER. Looks at all of them. */
-int64_t gfs_snapshot_next_end(const struct gfs_snapshot *snapshot, int64_t now_ns);
+/* Who and what a delta can have touched. */
+struct gfs_touched {
+    uint64_t *users;          /* a bit per user of the new policy */
+    uint64_t *organizations;  /* a bit per organization of it, whose layers are made anew */
+    bool everybody, everyone; /* all users; everyone's layer, and with it all layers */
+};
 
-/* So many bytes more were computed and published. */
-void gfs_snapshot_computed(const struct gfs_snapshot *snapshot, size_t bytes);
+/* A snapshot of a policy that was made from the one of `before`, with the rights of whom it did not
+ * touch. Takes over the policy and touched->users when it succeeds. 0 or -ENOMEM. */
+int gfs_snapshot_next(const struct gfs_snapshot *before, struct gfs_policy *policy, uint64_t generation,
+                      struct gfs_touched *touched, int64_t loaded_ns, int64_t next_end_ns,
+                      struct gfs_snapshot **out) GFS_MUST_CHECK;
 
-void gfs_rights_free(struct gfs_rights *rights);
-void gfs_layer_free(struct gfs_layer *layer);
+/* So many bytes more were computed for them. */
+void gfs_rights_computed(const struct gfs_rights *rights, size_t bytes);
+
+/* End one hold. By the thread that frees snapshots. */
+void gfs_rights_drop(struct gfs_rights *rights);
+void gfs_layer_drop(struct gfs_family *family, struct gfs_layer *layer);
 
 /* The layer of an organization, or of everyone (GFS_NONE), at that time. *out is NULL when it would be empty.
  * 0 or -ENOMEM. */
@@ -74,7 +94,7 @@ int gfs_layer_get(const struct gfs_snapshot *snapshot, uint32_t organization, in
 static inline gfs_perms gfs_rights_slot(const struct gfs_rights *rights, const struct gfs_table_slot *slot) {
     if (slot->perms == slot->cut)
         return slot->perms;
-    uint32_t ceiling = gfs_policy_ceiling_of(rights->snapshot->policy, slot->index);
+    uint32_t ceiling = slot->ceiling;
     bool exempt = ceiling == GFS_NONE || (rights->exempt[ceiling / 64] >> (ceiling % 64) & 1) != 0;
     return exempt ? slot->perms : slot->cut;
 }
@@ -84,6 +104,7 @@ struct gfs_places {
     struct gfs_place *places;
     size_t count;
 };
+size_t gfs_places_bytes(const struct gfs_places *places);
 void gfs_places_free(struct gfs_places *places);
 
 #endif

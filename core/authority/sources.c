@@ -42,13 +42,12 @@ static void add(struct listing *listing, gfs_perms perms, const char *format, ..
 static void object_words(const struct listing *listing, uint32_t object, char *words, size_t size) {
     const struct gfs_policy *policy = listing->policy;
     words[0] = '\0';
-    if (object == GFS_NONE || object == listing->share)
+    if (object == GFS_NONE || object == gfs_object(GFS_OBJECT_SHARE, listing->share))
         return;
-    if (object < policy->shares.count)
-        snprintf(words, size, " on share %s", gfs_policy_share(policy, object)->name);
+    if (gfs_object_is_project(object))
+        snprintf(words, size, " on project %s", gfs_policy_project(policy, object >> 1)->name);
     else
-        snprintf(words, size, " on project %s",
-                 gfs_policy_project(policy, object - (uint32_t)policy->shares.count)->name);
+        snprintf(words, size, " on share %s", gfs_policy_share(policy, object >> 1)->name);
 }
 
 static void add_giver(struct listing *listing, const struct gfs_reach *reach) {
@@ -102,9 +101,9 @@ static gfs_perms find_ceiling(const struct listing *listing, int64_t now_ns, uin
         return GFS_ALL_PERMS;
     const struct gfs_ceiling *ceiling = gfs_policy_ceiling(policy, number);
     *group = ceiling->group;
-    const struct gfs_index *memberships = &policy->memberships;
-    for (uint32_t i = memberships->start[listing->user]; i < memberships->start[listing->user + 1]; i++) {
-        const struct gfs_membership *membership = (const struct gfs_membership *)memberships->rows + i;
+    struct gfs_cell memberships = gfs_vector_at(&policy->memberships, listing->user);
+    for (uint32_t i = 0; i < memberships.count; i++) {
+        const struct gfs_membership *membership = (const struct gfs_membership *)memberships.rows + i;
         if (membership->group == ceiling->group && membership->expires_ns > now_ns)
             return GFS_ALL_PERMS;
     }
@@ -126,8 +125,8 @@ size_t gfs_snapshot_sources(const struct gfs_snapshot *snapshot, gfs_id user, gf
                             bool *suspended) {
     const struct gfs_policy *policy = snapshot->policy;
     struct listing listing = {.policy = policy,
-                              .user = gfs_map_find(&policy->user_by_id, (uint64_t)user),
-                              .share = gfs_map_find(&policy->share_by_id, (uint64_t)share),
+                              .user = gfs_policy_find_user(policy, user),
+                              .share = gfs_policy_find_share(policy, share),
                               .sources = sources,
                               .size = size,
                               .text = text,

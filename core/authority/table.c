@@ -27,7 +27,7 @@ static int grow(struct gfs_table *table) {
     return 0;
 }
 
-int gfs_table_add(struct gfs_table *table, gfs_id share, uint32_t index, gfs_perms perms) {
+int gfs_table_add(struct gfs_table *table, gfs_id share, uint32_t ceiling, gfs_perms perms) {
     if (table->count + 1 > table->capacity / 4 * 3) {
         int rc = grow(table);
         if (rc < 0)
@@ -35,7 +35,7 @@ int gfs_table_add(struct gfs_table *table, gfs_id share, uint32_t index, gfs_per
     }
     struct gfs_table_slot *slot = slot_for(table, share);
     if (slot->share == 0) {
-        *slot = (struct gfs_table_slot){.share = share, .index = index};
+        *slot = (struct gfs_table_slot){.share = share, .ceiling = ceiling};
         table->count++;
     }
     slot->perms |= perms;

@@ -9,8 +9,8 @@
 #include "guildfs/model.h"
 
 struct gfs_table_slot {
-    gfs_id share;   /* 0: free */
-    uint32_t index; /* of the share in the policy */
+    gfs_id share;     /* 0: free */
+    uint32_t ceiling; /* the number of the one that its organization has; GFS_NONE */
     gfs_perms perms;
     gfs_perms cut; /* what is left of perms for who is under the ceiling of the share's organization */
 };
@@ -22,7 +22,7 @@ struct gfs_table {
 };
 
 /* Adds to what the share has. 0 or -ENOMEM. */
-int gfs_table_add(struct gfs_table *table, gfs_id share, uint32_t index, gfs_perms perms) GFS_MUST_CHECK;
+int gfs_table_add(struct gfs_table *table, gfs_id share, uint32_t ceiling, gfs_perms perms) GFS_MUST_CHECK;
 void gfs_table_free(struct gfs_table *table);
 
 static inline uint64_t gfs_table_hash(gfs_id share) {

@@ -52,10 +52,10 @@ enum gfs_giver {
 /* One source of permissions and the shares that it reaches. */
 struct gfs_reach {
     enum gfs_giver giver;
-    uint32_t who;    /* index of the group, team or organization; else GFS_NONE */
-    uint32_t object; /* what the authorization was given on, by number; GFS_NONE for owner and roles */
-    gfs_perms perms; /* never 0 */
-    const uint32_t *shares;
+    uint32_t who;           /* index of the group, team or organization; else GFS_NONE */
+    uint32_t object;        /* what the authorization was given on, by number; GFS_NONE for owner and roles */
+    gfs_perms perms;        /* never 0 */
+    const uint32_t *shares; /* valid during the call */
     size_t count;
 };
 
@@ -66,10 +66,15 @@ struct gfs_walk {
     int (*reached)(void *context, const struct gfs_reach *reach);
     void *context;
     struct gfs_window window; /* narrowed by the walk */
+    struct gfs_list reach;    /* uint32_t: shares that one authorization reaches; freed by the walk */
     /* Left out, because a table that many users share answers for it (rights.c). */
     bool without_everyone;
     uint32_t without_organization; /* GFS_NONE: none is left out */
 };
+
+/* Appends a share and what is nested in it; or the shares of a project and of the projects in it.
+ * 0 or -ENOMEM. */
+int gfs_reach_object(const struct gfs_policy *policy, uint32_t object, struct gfs_list *shares) GFS_MUST_CHECK;
 
 /* All sources of one user, who is not suspended. 0, -ENOMEM, or what reached() returned. */
 int gfs_walk_user(struct gfs_walk *walk, uint32_t user) GFS_MUST_CHECK;

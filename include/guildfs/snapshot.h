@@ -83,6 +83,13 @@ struct gfs_rights;
  */
 const struct gfs_rights *gfs_snapshot_rights(const struct gfs_snapshot *snapshot, gfs_id user, int64_t now_ns);
 
+/*
+ * Whether what a user holds, the places and groups of the user, or a share in which the user holds
+ * anything, may differ between two snapshots; for a user of the second. False only when it is known
+ * that nothing does. Cheap.
+ */
+bool gfs_snapshot_may_differ(const struct gfs_snapshot *before, const struct gfs_snapshot *after, gfs_id user);
+
 /* When the next membership or authorization of this user ends; GFS_NEVER. */
 int64_t gfs_rights_until(const struct gfs_rights *rights);
 
