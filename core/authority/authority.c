@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/authority/delta.h"
 #include "core/authority/reader.h"
 #include "core/authority/snapshot.h"
 #include "guildfs/clock.h"
@@ -242,16 +243,43 @@ static int load(struct gfs_authority *authority, struct gfs_error *err) {
     return 0;
 }
 
+/*
+ * Loads what changed, and makes the next snapshot from the current one; -ESTALE when that takes a
+ * whole load. What ended meanwhile is told first, because a delta tells only of what changed.
+ */
+static int load_changes(struct gfs_authority *authority, struct gfs_error *err) {
+    struct gfs_snapshot *after;
+    gfs_authority_pass_end(authority);
+    const struct gfs_snapshot *before = atomic_load(&authority->current);
+    int64_t began_ns = gfs_monotonic_ns(), now_ns = gfs_now_ns();
+    if (now_ns >= before->next_end_ns)
+        return -ESTALE; /* ended just now, or memory was out */
+    int rc = gfs_snapshot_load_changes(authority->store, before, now_ns, &after, err);
+    if (rc < 0)
+        return rc;
+    gfs_log(GFS_LOG_DEBUG, "policy_changed", "generation=%llu took_us=%lld", (unsigned long long)after->generation,
+            (long long)((gfs_monotonic_ns() - began_ns) / 1000));
+    swap(authority, after);
+    return 0;
+}
+
 /* A database that was replaced is loaded whatever its generation: it may be an older copy. */
 static int look(struct gfs_authority *authority, bool load_anyway, struct gfs_error *err) {
     const struct gfs_snapshot *current = atomic_load(&authority->current);
     uint64_t generation = 0;
     bool fresh = false;
     int rc = connect_store(authority, &fresh, err);
-    if (rc == 0)
-        rc = gfs_store_generation(authority->store, &generation, err);
-    if (rc == 0 && (load_anyway || fresh || generation != current->generation))
+    if (rc < 0)
+        return rc;
+    authority->whole = authority->whole || load_anyway || fresh;
+    rc = gfs_store_generation(authority->store, &generation, err);
+    if (rc < 0 || (!authority->whole && generation == current->generation))
+        return rc;
+    if (!authority->whole)
+        rc = load_changes(authority, err);
+    if (authority->whole || rc == -ESTALE || rc == -ENOMEM)
         rc = load(authority, err);
+    authority->whole = rc < 0;
     return rc;
 }
 

@@ -37,6 +37,7 @@ struct gfs_authority {
     dev_t device;                 /* refresh_lock: of the database file that `store` has open */
     ino_t inode;                  /* refresh_lock */
     struct gfs_snapshot *retired; /* refresh_lock: swapped out, perhaps still held by readers */
+    bool whole;                   /* refresh_lock: the next load has to be a whole one */
     int reported;                 /* refresh_lock: errno of the problem that was logged last; 0 */
     bool reported_stale;          /* refresh_lock */
     _Atomic int64_t next_end_ns;  /* written under refresh_lock: when something ends next, wall clock */
@@ -46,7 +47,8 @@ struct gfs_authority {
 };
 
 /*
- * Looks at the store: loads it when it changed (or in any case), swaps, and moves the deadline.
+ * Looks at the store: loads what changed, or (when it has to, or in any case) all of it; swaps, and
+ * moves the deadline.
  * Under refresh_lock. Errors as for gfs_store_open(); the problem is recorded and logged.
  */
 int gfs_authority_look(struct gfs_authority *authority, bool load, struct gfs_error *err);

@@ -144,6 +144,8 @@ struct gfs_family {
     struct gfs_arena strings;  /* of it */
     atomic_size_t bytes;       /* of everything, rights included */
     uint64_t steps;
+    uint32_t gone; /* indexes whose thing went */
+    bool spoiled;  /* a step failed: the maps tell what is in no policy, and no step may follow */
 };
 
 /* Frees it when no snapshot uses it, nor an older one of the family. One thread at a time. */

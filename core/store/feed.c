@@ -128,7 +128,8 @@ static int hand_project(const struct feeding *feeding, const struct key *key) {
     if (rc == 0 && there)
         gfs_read_project(&statement, &row);
     rc = gfs_statement_failed(&statement);
-    return rc < 0 ? rc : feeding->sink->project(feeding->context, key->first, there ? &row : NULL);
+    bool added = key->kinds != 0; /* see below */
+    return rc < 0 ? rc : feeding->sink->project(feeding->context, key->first, there ? &row : NULL, added);
 }
 
 static int hand_share_of_node(const struct feeding *feeding, const struct gfs_share_row *share) {
@@ -208,6 +209,10 @@ static const char shares_and_nodes[] =
     NAMED "UNION SELECT s.id, 0, 0 FROM shares s WHERE s.node_id IN (SELECT entity_id FROM changes "
           "WHERE generation > ?1 AND entity = 'node' AND what = 'updated') ORDER BY 1";
 
+/* Whether it is new, or perhaps was in a cycle and never loaded. */
+static const char projects[] = "SELECT entity_id, 0, max(what = 'added') FROM changes WHERE generation > ?1 "
+                               "AND entity = ?2 GROUP BY entity_id ORDER BY entity_id";
+
 static const struct {
     const char *entity, *sql;
     hand_over *hand; /* NULL: no part of a snapshot */
@@ -219,7 +224,7 @@ static const struct {
     {"membership", NAMED "ORDER BY 1, 2", hand_membership},
     {"team", NAMED "ORDER BY 1", hand_team},
     {"team-member", NAMED "ORDER BY 1, 2", hand_team_member},
-    {"project", NAMED "ORDER BY 1", hand_project},
+    {"project", projects, hand_project},
     {"share", shares_and_nodes, hand_share},
     {"grant", NAMED "ORDER BY 1, 2", hand_grant},
     {"node", NULL, NULL},

@@ -1,6 +1,6 @@
 /*
- * The authority: holds the current snapshot, replaces it whole when the store changes, and fails
- * closed when the store cannot be read for too long. Readers take no lock.
+ * The authority: holds the current snapshot, replaces it when the store changes, and fails closed
+ * when the store cannot be read for too long. Readers take no lock.
  */
 #ifndef GUILDFS_AUTHORITY_H
 #define GUILDFS_AUTHORITY_H
@@ -18,7 +18,8 @@ struct gfs_authority_options {
      * A swap happens when the store changed, and when a membership or an authorization ended: then
      * both snapshots have the same generation. What a user had before is
      * gfs_snapshot_rights(before, user, gfs_snapshot_loaded_ns(before)); asked at the present time,
-     * `before` too would leave out what has ended.
+     * `before` too would leave out what has ended. gfs_snapshot_may_differ() says of whom nothing
+     * needs to be compared.
      */
     void (*changed)(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after);
     void *context;
@@ -50,7 +51,7 @@ bool gfs_authority_in_use(const struct gfs_snapshot *snapshot) GFS_NONNULL(1);
 
 /* For `status`. */
 struct gfs_authority_status {
-    uint64_t generation;   /* in force: changed() has returned for it */
+    uint64_t generation;  /* in force: changed() has returned for it */
     int64_t loaded_ns;    /* when the current snapshot was loaded, wall clock */
     int64_t last_read_ns; /* when the store last answered, wall clock */
     bool stale;           /* refusing everything */

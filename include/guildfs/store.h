@@ -12,7 +12,7 @@
 struct gfs_store;
 
 enum gfs_store_mode {
-    GFS_STORE_READ,  /* administration that only reads, and the daemon */
+    GFS_STORE_READ, /* administration that only reads, and the daemon */
     GFS_STORE_WRITE,
 };
 
@@ -51,7 +51,8 @@ int gfs_store_load(struct gfs_store *store, const struct gfs_model_sink *sink, v
 /*
  * Receives the rows of the policy that changed, as they stand now: row is NULL, or `there` false with
  * only the key set, when it is gone. Tables come in the order of gfs_model_sink, rows in that of
- * their ids. A callback may call gfs_store_holders(). It returns 0, or a negative errno that ends
+ * their ids. A project that is not new may be unknown all the same: what stands in a cycle was never
+ * loaded. A callback may call gfs_store_holders(). It returns 0, or a negative errno that ends
  * the load.
  */
 struct gfs_change_sink {
@@ -62,7 +63,7 @@ struct gfs_change_sink {
     int (*membership)(void *context, const struct gfs_membership_row *row, bool there);
     int (*team)(void *context, gfs_id id, const struct gfs_team_row *row);
     int (*team_member)(void *context, const struct gfs_team_member_row *row, bool there);
-    int (*project)(void *context, gfs_id id, const struct gfs_project_row *row);
+    int (*project)(void *context, gfs_id id, const struct gfs_project_row *row, bool added);
     int (*share)(void *context, gfs_id id, const struct gfs_share_row *row, const char *node_path);
     int (*grant)(void *context, const struct gfs_grant_row *row, bool there);
 };
