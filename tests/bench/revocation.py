@@ -52,7 +52,7 @@ def measure(g, program, share, rounds, how, load):
 def run_all(g, options):
     lines = []
     for items in options.items:
-        for mode in ("revocable", "fast"):
+        for mode in options.modes:
             share = prepare(g, items, mode, "poison")
             for load in (False, True):
                 how = "look" if mode == "revocable" else "look-fast"
@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--kill-rounds", type=int, default=1000)
     parser.add_argument("--items", type=lambda text: [int(each) for each in text.split(",")], default=[10, 1000, 100000])
+    parser.add_argument("--modes", type=lambda text: text.split(","), default=["revocable", "fast"])
     parser.add_argument("--write", metavar="PAGE")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
