@@ -4,10 +4,9 @@
  * caches, and the data of files that pass through. Views and shares in which nothing changed are not
  * touched.
  *
- * In this order: names are forgotten, by the notifier; what is open is taken back; names inside
- * shares, which may be kept for an hour, are asked for again; and when the requests that began before
- * the change have ended, what they left behind, and the many nodes that are only cached. All but the
- * first steps are the revoker's (revoke.h).
+ * In this order: names are forgotten, by the notifier; what is open is taken back; and when the
+ * requests that began before the change have ended, what they left behind, and the many nodes that are only cached. All
+ * but the first steps are the revoker's (revoke.h).
  */
 #include "fs/change.h"
 
@@ -50,6 +49,7 @@ static void mark_tree(void *context, struct gfs_tree *tree) {
     tree->changed = tree->changed || held != holds || share_differs(share_before, share_after);
     tree->kill = share && share->on_revoke == GFS_REVOKE_KILL;
     change->any_tree = change->any_tree || tree->changed;
+    change->view_differs = change->view_differs || (held && holds && ((held ^ holds) & GFS_VIEW));
     /* What an archive ends is pending no more by itself, see target.c. */
     if (share_after && !share_after->archived &&
         ((tree->lost & GFS_UPLOAD) || ((tree->lost & GFS_MAKE_FOLDER) && !(holds & GFS_UPLOAD))))
@@ -126,7 +126,7 @@ static int by_id(const void *a, const void *b) {
 /* With the stripe locked. Of a file that passes through, every descriptor ends: which of them has the
  * right that was lost is not told apart, and what is mapped outlives its handle. */
 static void doom(void *context, struct gfs_node *node) {
-    if (node->fast && !node->dead && (atomic_load(&node->opened_needs) & node->tree->lost))
+    if (node->fast && (atomic_load(&node->opened_needs) & node->tree->lost))
         gfs_doom(context, node, node->tree->kill);
 }
 
@@ -208,16 +208,14 @@ void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const s
     gfs_views_visit(change.mount, compare_view, &change);
     if (change.any_tree)
         take_back_open(&change);
-    /* A request that began before does not count any more, whenever it is answered. */
-    if (change.any_tree || gfs_change_of_nesting(&change))
+    /* Names inside shares, which may be kept for an hour; where View is as it was they are right. */
+    if (change.view_differs || gfs_change_of_nesting(&change))
         gfs_notify_all_names(change.mount);
     if (await_requests(before))
         gfs_views_visit(change.mount, names_of_view, &change); /* they may have looked some up */
     gfs_notices_end(change.mount, change.notices);
     if (change.any_tree)
         gfs_nodes_visit(change.mount, collect, &rest);
-    if (rest.doomed.count) /* they are found by names no more */
-        gfs_notify_all_names(change.mount);
     gfs_revoke_rest(change.mount, gfs_snapshot_generation(after), &rest.doomed, rest.ids, rest.count);
     gfs_views_visit(change.mount, unmark_view, change.mount);
 }

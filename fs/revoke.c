@@ -51,8 +51,11 @@ void gfs_doom(struct gfs_doomed_list *list, struct gfs_node *node, bool kill) {
     size_t before = list->count;
 
     add(list, &(struct gfs_doomed){.node = node, .id = gfs_node_id(node), .kill = kill, .fresh = true});
-    if (list->count > before)
-        gfs_node_kill(node);
+    if (list->count == before)
+        return;
+    gfs_node_kill(node);
+    /* A name that still leads to it may open it again; then it is doomed again. */
+    atomic_store(&node->opened_needs, 0);
 }
 
 static void free_list(struct gfs_doomed_list *list) {
@@ -83,6 +86,8 @@ void gfs_doomed_poison(struct gfs_mount *mount, const struct gfs_doomed_list *do
     if (!rc && count)
         rc = gfs_poison(mount, nodes, count);
     free(nodes);
+    if (rc) /* then their names do not lead astray, at least */
+        gfs_notify_all_names(mount);
     if (rc)
         gfs_log(GFS_LOG_WARNING, "not-poisoned", "files=%zu errno=%d", doomed->count, -rc);
 }
@@ -231,7 +236,7 @@ void gfs_revoke_rest(struct gfs_mount *mount, uint64_t generation, struct gfs_do
 /* ---- the end ---- */
 
 static void doom_open(void *context, struct gfs_node *node) {
-    if (node->fast && !node->dead && atomic_load(&node->opened_needs))
+    if (node->fast && atomic_load(&node->opened_needs))
         gfs_doom(context, node, false);
 }
 
