@@ -75,6 +75,8 @@ static void compare_view(void *context, struct gfs_view *view) {
     struct gfs_change *change = context;
     const struct gfs_user *user = gfs_snapshot_user(change->after, view->user);
 
+    if (!gfs_snapshot_may_differ(change->before, change->after, view->user))
+        return; /* most changes leave most views alone */
     if (user && gfs_view_set_owner(change->mount, view, user)) {
         const struct gfs_node *root = gfs_view_find_node(change->mount, view, GFS_NODE_VIEW, 0, 0, 0);
         if (root)
@@ -86,7 +88,10 @@ static void compare_view(void *context, struct gfs_view *view) {
 }
 
 static void names_of_view(void *context, struct gfs_view *view) {
-    gfs_change_names(context, view);
+    const struct gfs_change *change = context;
+
+    if (gfs_snapshot_may_differ(change->before, change->after, view->user))
+        gfs_change_names(context, view);
 }
 
 /* ---- what is open ---- */
