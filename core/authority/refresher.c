@@ -4,10 +4,10 @@
  * How it learns of a change. A commit writes to guildfs.db-wal, which inotify reports at once. But
  * the report comes with the write, and the commit takes effect later: after the data is on the
  * disk, in shared memory, where nobody reports anything. So one look right after a report often
- * still sees the old generation. Looks are therefore repeated after pauses that double from 1 ms
- * to 256 ms, half a second in all, counted from the latest report; also when one of them has seen
- * a change, since that report may have been about the next commit as well. A look without news
- * costs a stat and one indexed read.
+ * still sees the old generation. Looks are therefore repeated: at once, after 0.25 and 0.5 ms, every
+ * millisecond until the report is 20 ms old, which is how long disks take, and then after pauses
+ * that double up to 256 ms; also when one of them has seen a change, since that report may have been
+ * about the next commit as well. A look without news costs a stat and one indexed read.
  *
  * A writer that is killed closes its files, which is reported too (IN_CLOSE_WRITE).
  *
@@ -27,7 +27,10 @@
 #include "guildfs/log.h"
 
 #define MS_NS 1000000LL
-#define FIRST_PAUSE_NS MS_NS /* after a report */
+#define FIRST_PAUSE_NS (MS_NS / 4) /* after a report, then doubling */
+#define NEAR_PAUSE_NS MS_NS        /* but not beyond this as long as the report is near */
+#define NEAR_NS (20 * MS_NS)
+#define LEAST_PAUSE_NS (MS_NS / 2) /* so that a writer that writes on and on does not keep us busy */
 #define LAST_PAUSE_NS (256 * MS_NS)
 #define SLOW_PAUSE_NS GFS_NS_PER_S   /* when nothing happens */
 #define BLIND_PAUSE_NS (100 * MS_NS) /* when nothing would be reported */
@@ -38,6 +41,8 @@ struct refresher {
     int watch_fd;         /* negative: none */
     int watch_error;      /* the problem that was logged last; 0 */
     int64_t next_look_ns; /* monotonic */
+    int64_t last_look_ns; /* monotonic */
+    int64_t report_ns;    /* monotonic: the latest */
     int64_t pause_ns;     /* the last one after a report; 0: none yet */
     int64_t retry_ns;     /* the last one after a failure; 0: no failure */
 };
@@ -65,14 +70,25 @@ static void take_news(struct refresher *refresher, int64_t now_ns) {
         unwatch(refresher);
     if (!news.lost && !news.written)
         return;
-    /* A millisecond later, so that a writer that writes on and on does not keep us busy. */
+    int64_t next_ns = refresher->last_look_ns + LEAST_PAUSE_NS;
     refresher->pause_ns = 0;
-    if (refresher->next_look_ns > now_ns + FIRST_PAUSE_NS)
-        refresher->next_look_ns = now_ns + FIRST_PAUSE_NS;
+    refresher->report_ns = now_ns;
+    if (refresher->next_look_ns > next_ns)
+        refresher->next_look_ns = next_ns;
+}
+
+/* The next pause when nothing is wrong. */
+static int64_t next_pause(struct refresher *refresher, int64_t now_ns) {
+    int64_t pause_ns = refresher->pause_ns == 0 ? FIRST_PAUSE_NS : refresher->pause_ns * 2;
+    if (pause_ns > NEAR_PAUSE_NS && now_ns - refresher->report_ns < NEAR_NS)
+        pause_ns = NEAR_PAUSE_NS;
+    refresher->pause_ns = pause_ns > LAST_PAUSE_NS ? SLOW_PAUSE_NS : pause_ns;
+    /* Nobody would report. */
+    return refresher->watch_fd < 0 && refresher->pause_ns > BLIND_PAUSE_NS ? BLIND_PAUSE_NS : refresher->pause_ns;
 }
 
 static void plan(struct refresher *refresher, bool failed) {
-    int64_t pause_ns;
+    int64_t pause_ns, now_ns = gfs_monotonic_ns();
     if (failed) {
         refresher->retry_ns = refresher->retry_ns == 0 ? FIRST_RETRY_NS : refresher->retry_ns * 2;
         if (refresher->retry_ns > SLOW_PAUSE_NS)
@@ -80,14 +96,10 @@ static void plan(struct refresher *refresher, bool failed) {
         pause_ns = refresher->retry_ns;
     } else {
         refresher->retry_ns = 0;
-        refresher->pause_ns = refresher->pause_ns == 0 ? FIRST_PAUSE_NS : refresher->pause_ns * 2;
-        if (refresher->pause_ns > LAST_PAUSE_NS)
-            refresher->pause_ns = SLOW_PAUSE_NS;
-        pause_ns = refresher->pause_ns;
-        if (refresher->watch_fd < 0 && pause_ns > BLIND_PAUSE_NS)
-            pause_ns = BLIND_PAUSE_NS;
+        pause_ns = next_pause(refresher, now_ns);
     }
-    refresher->next_look_ns = gfs_monotonic_ns() + pause_ns;
+    refresher->last_look_ns = now_ns;
+    refresher->next_look_ns = now_ns + pause_ns;
 }
 
 static void look(struct refresher *refresher) {

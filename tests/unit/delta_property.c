@@ -1,7 +1,7 @@
 /*
  * Random administration of a store with everything in it: after each step the snapshot made from
  * what changed says what one that is loaded whole says. GUILDFS_SEED=N repeats a run,
- * GUILDFS_STEPS=N sets how many steps (1,000 unless told).
+ * GUILDFS_STEPS=N sets how many steps (400 unless told).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -455,7 +455,7 @@ static void make_beginning(struct world *world) {
 static void delta_and_whole_agree(void **context) {
     struct world *world = *context;
     const char *seed = getenv("GUILDFS_SEED"), *steps_text = getenv("GUILDFS_STEPS");
-    unsigned long steps = steps_text != NULL ? strtoul(steps_text, NULL, 10) : 1000;
+    unsigned long steps = steps_text != NULL ? strtoul(steps_text, NULL, 10) : 400;
     struct run run = {0};
     state = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)gfs_now_ns();
     print_message("GUILDFS_SEED=%" PRIu64 "\n", state);
