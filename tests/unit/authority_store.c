@@ -1,8 +1,10 @@
 /* The authority on a real store: commits, writers that hold the lock or are killed, a restored copy. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "core/store/grant.h"
+#include "core/store/share.h"
 #include "core/store/user.h"
 #include "guildfs/authority.h"
 #include "guildfs/clock.h"
@@ -219,12 +223,108 @@ static void garbage_in_the_place_of_the_database_fails_closed(void **unused) {
     gfs_authority_free(authority);
 }
 
+/* ---- readers while deltas swap ---- */
+
+static gfs_id shared_user, shared_share, first_odd; /* with the generation from which on odd and even tell */
+
+static int toggle(struct gfs_store *store, bool give) {
+    const struct gfs_grant_record grant = {.subject_kind = GFS_SUBJECT_USER,
+                                           .subject = shared_user,
+                                           .object_kind = GFS_OBJECT_SHARE,
+                                           .object = shared_share,
+                                           .perms = GFS_VIEW,
+                                           .expires_ns = GFS_NEVER};
+    const struct gfs_audit_entry entry = {.actor_name = "system", .action = "grant.set"};
+    GFS_CLEANUP(gfs_tx_endp) struct gfs_tx *tx = NULL;
+    int rc = gfs_tx_begin(store, &tx, NULL);
+    if (rc == 0)
+        rc = give ? gfs_store_grant_put(tx, &grant, NULL) : gfs_store_grant_remove(tx, &grant, NULL);
+    if (rc == 0)
+        rc = gfs_tx_audit(tx, &entry, NULL);
+    return rc == 0 ? gfs_tx_commit(tx, NULL) : rc;
+}
+
+static int add_share(struct gfs_store *store) {
+    const struct gfs_user_record user = gfs_user_record_default("shared");
+    const struct gfs_audit_entry entry = {.actor_name = "system", .action = "share.add"};
+    struct gfs_share_record share = gfs_share_record_default("atlas", GFS_KIND_FILES);
+    GFS_CLEANUP(gfs_tx_endp) struct gfs_tx *tx = NULL;
+    int rc = gfs_tx_begin(store, &tx, NULL);
+    if (rc == 0)
+        rc = gfs_store_user_add(tx, &user, &shared_user, NULL);
+    if (rc == 0)
+        rc = gfs_store_share_add(tx, &share, &shared_share, NULL);
+    if (rc == 0)
+        rc = gfs_tx_audit(tx, &entry, NULL);
+    first_odd = rc == 0 ? (gfs_id)gfs_tx_generation(tx) + 1 : 0;
+    return rc == 0 ? gfs_tx_commit(tx, NULL) : rc;
+}
+
+struct reading {
+    struct gfs_authority *authority;
+    atomic_bool *stop;
+    unsigned long reads, wrong;
+};
+
+/* Every second generation gives: what is read belongs to one generation, places included. */
+static void *read_on_and_on(void *argument) {
+    struct reading *reading = argument;
+    while (!atomic_load(reading->stop)) {
+        const struct gfs_snapshot *snapshot = gfs_authority_enter(reading->authority);
+        gfs_id generation = (gfs_id)gfs_snapshot_generation(snapshot);
+        const struct gfs_rights *rights = gfs_snapshot_rights(snapshot, shared_user, gfs_now_ns());
+        bool given = generation >= first_odd && (generation - first_odd) % 2 == 0;
+        size_t count;
+        const struct gfs_place *places = gfs_rights_places(rights, &count);
+        reading->wrong += gfs_rights_on(rights, shared_share) != (given ? GFS_VIEW : 0) || count != (given ? 1 : 0) ||
+                          (count == 1 && places[0].share != gfs_snapshot_share(snapshot, shared_share));
+        gfs_authority_leave(reading->authority, snapshot);
+        reading->reads++;
+    }
+    return NULL;
+}
+
+static uint64_t generation_of(struct gfs_authority *authority) {
+    struct gfs_authority_status status;
+    gfs_authority_status(authority, &status);
+    return status.generation;
+}
+
+static void readers_read_one_generation_while_deltas_swap(void **unused) {
+    (void)unused;
+    GFS_CLEANUP(gfs_store_closep) struct gfs_store *store = NULL;
+    atomic_bool stop = false;
+    pthread_t threads[3];
+    struct reading readings[3];
+    assert_int_equal(gfs_store_open(directory, GFS_STORE_WRITE, 1000, &store, NULL), 0);
+    assert_int_equal(add_share(store), 0);
+    struct gfs_authority *authority = start(30000);
+    for (size_t i = 0; i < 3; i++) {
+        readings[i] = (struct reading){.authority = authority, .stop = &stop};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on_and_on, &readings[i]), 0);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        assert_int_equal(toggle(store, i % 2 == 0), 0);
+        /* Now and then, so that generations are also taken two and three at once. */
+        if (i % 3 == 0)
+            EVENTUALLY(generation_of(authority) == (uint64_t)first_odd + i);
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(readings[i].wrong, 0);
+        assert_true(readings[i].reads > 0);
+    }
+    gfs_authority_free(authority);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commits_of_another_process_are_seen_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_writer_that_holds_the_lock_does_not_make_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restored_copy_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(garbage_in_the_place_of_the_database_fails_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(readers_read_one_generation_while_deltas_swap, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
