@@ -120,8 +120,10 @@ int gfs_guard_open(struct gfs_call *call, struct gfs_target *target, int flags, 
     if (!rc && access_mode != O_RDONLY)
         rc = gfs_guard_needed(call, target, GFS_OP_OPEN_WRITE, &write);
     if (!rc) {
-        *read_needs = read;
-        *write_needs = write;
+        /* What is no upload of one's own is there for who has View, and so are its open handles. */
+        gfs_perms sight = gfs_own_pending(&target->facts) ? 0 : GFS_VIEW;
+        *read_needs = read | sight;
+        *write_needs = write | sight;
     }
     return rc;
 }
@@ -146,7 +148,7 @@ static int judge_handle(const struct gfs_call *call, const struct gfs_handle *ha
     gfs_perms held = gfs_rights_on(rights, share->id);
     if (share->archived)
         held &= GFS_VIEW | GFS_DOWNLOAD;
-    if (!write && (held & GFS_DOWNLOAD))
+    if (!write && gfs_perms_include(held, GFS_VIEW | GFS_DOWNLOAD))
         return 0; /* also by a handle that may read because it created the file */
     return gfs_perms_include(held, write ? handle->write_needs : handle->read_needs) ? 0 : -EACCES;
 }
