@@ -346,7 +346,7 @@ def mount_with_limit(g, descriptors):
     starter.write_text(f'#!/bin/sh\nulimit -n {descriptors}\nexec {guild.GUILDFSD} "$@"\n')
     program, guild.GUILDFSD = guild.GUILDFSD, starter
     try:
-        g.mount()
+        g.mount("watch=no")  # or what is removed behind the mount would be let go at once
     finally:
         guild.GUILDFSD = program
 
