@@ -81,10 +81,8 @@ double gfs_attr_timeout(struct gfs_call *call, struct gfs_target *target) {
 
 /* Of names in the folder; NULL: a virtual one. */
 static int64_t names_left_ns(struct gfs_call *call, const struct gfs_target *folder) {
-    if (!folder || !folder->node)
-        return call->mount->options.entry_timeout_ns;
-    return gfs_folder_names_left_ns(call->mount, folder->node,
-                                    gfs_watch_entry_ns(call->mount, folder->node->backing->device));
+    return folder && folder->node ? gfs_folder_names_left_ns(call->mount, folder->node)
+                                  : call->mount->options.entry_timeout_ns;
 }
 
 double gfs_entry_timeout(struct gfs_call *call, const struct gfs_target *folder, struct gfs_target *target) {

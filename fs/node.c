@@ -6,6 +6,7 @@
 
 #include "fs/stripe.h"
 #include "fs/view.h"
+#include "fs/watch.h"
 #include "guildfs/clock.h"
 
 static const int64_t HOT_NS = 2 * GFS_NS_PER_S;
@@ -236,16 +237,15 @@ const struct gfs_node *gfs_node_in(struct gfs_mount *mount, const struct gfs_tre
     return found;
 }
 
-/* Whatever it is now: when a name was answered its folder may have been watched. */
-static int64_t longest_timeout_ns(const struct gfs_mount_options *options) {
-    return options->entry_timeout_ns > options->watched_entry_ns ? options->entry_timeout_ns
-                                                                 : options->watched_entry_ns;
+static bool may_have_names(const struct gfs_mount_options *options, const struct gfs_node *node, int64_t now) {
+    int64_t timeout_ns = node->names_long ? options->watched_entry_ns : options->entry_timeout_ns;
+    return node->names_ns > now - timeout_ns - NAMES_SLACK_NS;
 }
 
 size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inode, const struct gfs_node *except,
                          bool only_pages, struct gfs_sibling *siblings, size_t size) {
     struct gfs_stripe *stripe = gfs_stripe_of(mount, device, inode);
-    int64_t names_since = gfs_monotonic_ns() - longest_timeout_ns(&mount->options) - NAMES_SLACK_NS;
+    int64_t now = gfs_monotonic_ns();
     size_t count = 0;
 
     pthread_mutex_lock(&stripe->lock);
@@ -257,8 +257,9 @@ size_t gfs_node_siblings(struct gfs_mount *mount, uint64_t device, uint64_t inod
             if (node == except || (only_pages && !node->pages))
                 continue;
             if (count < size)
-                siblings[count] = (struct gfs_sibling){
-                    .id = gfs_node_id(node), .view = node->view, .has_names = node->names_ns > names_since};
+                siblings[count] = (struct gfs_sibling){.id = gfs_node_id(node),
+                                                       .view = node->view,
+                                                       .has_names = may_have_names(&mount->options, node, now)};
             count++;
         }
     }
@@ -282,19 +283,25 @@ void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, con
 
 void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool even_hot) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder->backing);
+    bool for_long = gfs_watch_entry_ns(mount, folder->backing->device) > mount->options.entry_timeout_ns;
     int64_t now = gfs_monotonic_ns();
 
     pthread_mutex_lock(&stripe->lock);
-    if (even_hot || folder->backing->hot_until_ns <= now)
+    if (even_hot || folder->backing->hot_until_ns <= now) {
         folder->names_ns = now;
+        folder->names_long = folder->names_long || for_long;
+    }
     pthread_mutex_unlock(&stripe->lock);
 }
 
-int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder, int64_t timeout_ns) {
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder) {
     struct gfs_stripe *stripe = gfs_stripe_of_backing(mount, folder->backing);
+    int64_t timeout_ns = gfs_watch_entry_ns(mount, folder->backing->device);
     int64_t now = gfs_monotonic_ns();
 
     pthread_mutex_lock(&stripe->lock);
+    if (!folder->names_long && timeout_ns > mount->options.entry_timeout_ns)
+        timeout_ns = mount->options.entry_timeout_ns; /* it was not watched yet */
     bool hot = folder->backing->hot_until_ns > now;
     int64_t until = folder->names_ns ? folder->names_ns + timeout_ns : 0;
     pthread_mutex_unlock(&stripe->lock);
@@ -306,7 +313,9 @@ void gfs_folder_forgotten(struct gfs_mount *mount, const struct gfs_backing *fol
 
     pthread_mutex_lock(&stripe->lock);
     for (struct gfs_node *node = folder->nodes; node; node = node->next_of_backing)
-        if (node->names_ns < before_ns)
+        if (node->names_ns < before_ns) {
             node->names_ns = 0;
+            node->names_long = false;
+        }
     pthread_mutex_unlock(&stripe->lock);
 }

@@ -74,6 +74,7 @@ struct gfs_node {
     struct gfs_node *next; /* virtual nodes: in the view */
     uint64_t lookups;
     int64_t names_ns; /* of a folder: when a request that may let the kernel cache names in it began */
+    bool names_long;  /* the folder has been watched at such a time, see watch.h */
     unsigned writers; /* handles of this node that are open for writing */
 };
 
@@ -166,10 +167,10 @@ void gfs_folder_changed(struct gfs_mount *mount, struct gfs_backing *folder, con
  * Names that the kernel caches. Before a request looks at the backing folder to answer with names,
  * or moves one into it (even_hot: a name that moves takes its timeout along), it says so: either it
  * then sees what another view changes, or that view sees that this one is to be told. For how long
- * an answer may be kept, timeout_ns after that at most: nothing in a hot folder.
+ * an answer may be kept: nothing in a hot folder.
  */
 void gfs_folder_looked_at(struct gfs_mount *mount, struct gfs_node *folder, bool even_hot);
-int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder, int64_t timeout_ns);
+int64_t gfs_folder_names_left_ns(struct gfs_mount *mount, const struct gfs_node *folder);
 /* No view has names cached any more from requests that began before. */
 void gfs_folder_forgotten(struct gfs_mount *mount, const struct gfs_backing *folder, int64_t before_ns);
 

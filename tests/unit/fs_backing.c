@@ -35,6 +35,11 @@ void gfs_watch_add(struct gfs_mount *unused, uint64_t device, int fd) {
     (void)unused, (void)device, (void)fd;
 }
 
+int64_t gfs_watch_entry_ns(struct gfs_mount *with, uint64_t device) {
+    (void)device;
+    return with->options.entry_timeout_ns;
+}
+
 static char root_path[] = "/var/tmp/guildfs-backing-XXXXXX";
 static int root_fd;
 static struct gfs_mount mount;
