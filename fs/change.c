@@ -104,12 +104,13 @@ struct open_item {
 struct open_items {
     struct open_item *list;
     size_t count, size;
+    bool all; /* not only of trees that changed */
 };
 
 static void collect_open(void *context, const struct gfs_node *node) {
     struct open_items *items = context;
 
-    if (node->kind != GFS_NODE_ITEM || !node->tree->changed)
+    if (node->kind != GFS_NODE_ITEM || !(items->all || node->tree->changed))
         return;
     if (items->count == items->size) {
         size_t size = items->size ? items->size * 2 : 64;
@@ -135,6 +136,12 @@ static void doom(void *context, struct gfs_node *node) {
         gfs_doom(context, node, node->tree->kill);
 }
 
+static void forget_open(struct gfs_mount *mount, const struct open_items *items) {
+    for (size_t i = 0; i < items->count; i++)
+        if (i == 0 || items->list[i].id != items->list[i - 1].id)
+            gfs_notify_forget_node(mount, items->list[i].id);
+}
+
 static void take_back_open(struct gfs_change *change) {
     struct open_items items = {0};
     struct gfs_doomed_list doomed = {0};
@@ -146,9 +153,20 @@ static void take_back_open(struct gfs_change *change) {
         gfs_node_visit(change->mount, items.list[i].device, items.list[i].inode, items.list[i].node, doom, &doomed);
     gfs_revoke_open(change->mount, &doomed);
     free(doomed.list);
-    for (size_t i = 0; i < items.count; i++)
-        if (i == 0 || items.list[i].id != items.list[i - 1].id)
-            gfs_notify_forget_node(change->mount, items.list[i].id);
+    forget_open(change->mount, &items);
+    free(items.list);
+}
+
+/* Mappings, above all. Files that pass through go on: to poison them for what may be over in a second
+ * would take every open file of every fast share from its user. */
+void gfs_mount_stale(struct gfs_mount *mount) {
+    struct open_items items = {.all = true};
+
+    gfs_notify_all_names(mount);
+    gfs_opened_visit(mount, collect_open, &items);
+    if (items.count)
+        qsort(items.list, items.count, sizeof *items.list, by_id);
+    forget_open(mount, &items);
     free(items.list);
 }
 

@@ -55,6 +55,14 @@ static void on_change(void *context, const struct gfs_snapshot *before, const st
     pthread_mutex_unlock(&daemon->change_lock);
 }
 
+static void on_stale(void *context) {
+    struct daemon *daemon = context;
+    pthread_mutex_lock(&daemon->change_lock);
+    if (daemon->takes_changes)
+        gfs_mount_stale(&daemon->mount);
+    pthread_mutex_unlock(&daemon->change_lock);
+}
+
 static void take_changes(struct daemon *daemon, bool on) {
     pthread_mutex_lock(&daemon->change_lock);
     daemon->takes_changes = on;
@@ -183,8 +191,10 @@ static int find_only_user(struct gfs_mount *mount, struct gfs_error *err) {
 }
 
 static int open_store(struct daemon *daemon, struct gfs_error *err) {
-    struct gfs_authority_options options = {
-        .stale_limit_ns = daemon->options.mount.stale_limit_ns, .changed = on_change, .context = daemon};
+    struct gfs_authority_options options = {.stale_limit_ns = daemon->options.mount.stale_limit_ns,
+                                            .changed = on_change,
+                                            .stale = on_stale,
+                                            .context = daemon};
     daemon->mount.options = daemon->options.mount; /* lent: the strings stay with daemon->options */
     int rc = gfs_authority_new(daemon->mount.options.store, &options, &daemon->mount.authority, err);
     return rc < 0 ? rc : find_only_user(&daemon->mount, err);

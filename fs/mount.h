@@ -99,6 +99,8 @@ void gfs_mount_tables_free(struct gfs_mount *mount);
 
 /* What the authority calls after a swap; context is the struct gfs_mount. Never blocks for long. */
 void gfs_mount_changed(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after);
+/* Every request is refused from now on, for want of a policy: neither may the kernel answer by itself. change.c */
+void gfs_mount_stale(struct gfs_mount *mount);
 
 /* dispatch.c: the routing table for fuse_session_new(). */
 extern const struct fuse_lowlevel_ops gfs_dispatch;

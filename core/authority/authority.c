@@ -348,4 +348,6 @@ void gfs_authority_report_stale(struct gfs_authority *authority) {
                 (long long)(authority->options.stale_limit_ns / 1000000));
     else
         gfs_log(GFS_LOG_NOTICE, "authority_current", "store=%s", authority->directory);
+    if (stale && authority->options.stale != NULL)
+        authority->options.stale(authority->options.context);
 }

@@ -22,6 +22,8 @@ struct gfs_authority_options {
      * needs to be compared.
      */
     void (*changed)(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after);
+    /* Called once by the refresher thread when the authority has become stale. Bound by the same. */
+    void (*stale)(void *context);
     void *context;
 };
 
