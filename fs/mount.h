@@ -15,6 +15,9 @@
  *   8. audit queue    audit_queue.c
  *   9. the locks of poison.c, revoke.c, remnants.c and sweep.c, each by itself
  * None is held across a reply, a notification to the kernel, SQL or logging.
+ * By themselves, with none of these inside: ops/dir.c's lock of an open folder (above 4), serve.c's,
+ * ops/lock_wait.c's. main.c's change_lock is no lock of requests: it keeps the end of the daemon from
+ * the change of a policy that is under way, notices and all.
  */
 #ifndef GUILDFS_FS_MOUNT_H
 #define GUILDFS_FS_MOUNT_H

@@ -45,7 +45,7 @@ static const struct cli_option share_add_options[] = {
 };
 
 static const struct cli_option share_adopt_options[] = {
-    {"name", "NAME", "the share's name"},
+    {"name", "NAME", "the share's name; must be given"},
     {"in", "SHARE", "allow a directory that lies in this share, and nest it there"},
     SHARE_OPTIONS,
 };

@@ -71,12 +71,14 @@ def main():
     arguments = parser.parse_args()
     guild.require_mounts()
     guild.end_on_signals(int(arguments.seconds) * 2 + 240)
-    with guild.Guild(NAMES + [f"idle{number}" for number in range(arguments.idle)]) as g:
+    # A watch would tell one daemon what the other one does.
+    unwatched = "watch=no" if arguments.apart else ""
+    with guild.Guild(NAMES + [f"idle{number}" for number in range(arguments.idle)], options=unwatched) as g:
         other, daemon = None, None
         try:
             if arguments.apart:
                 other = guild.make_folder(g.dir / "mnt2")
-                daemon = g.start_daemon(other, "")
+                daemon = g.start_daemon(other, unwatched)
             run(g, arguments, other)
         except (guild.Failure, subprocess.TimeoutExpired) as failure:
             print(f"FAIL: {failure}\n{g.log_tail()}")
