@@ -110,10 +110,13 @@ class Checker:
             self.complain(fault, who, record, held, wanted, states)
         self.follow(who, record, outcomes)
 
+    def outage(self, begin, end):
+        return next((each for each in self.outages if begin <= each.end and end >= each.begin), None)
+
     def fault(self, who, record, held, wanted):
         """None, or which kind of wrong this is."""
         begin, end, what, place, share, name, number, handle, more = record
-        outage = next((each for each in self.outages if begin <= each.end and end >= each.begin), None)
+        outage = self.outage(begin, end)
         if outage and number in OUTAGE:
             self.counts["refused in outages"] += 1
             return None
@@ -173,7 +176,8 @@ class Checker:
             self.handles[who, handle] = (begin, end, self.states(who, share, name))
         if what in HELD or name == "" or name.startswith("fixed"):
             return
-        left = {state for state, each in outcomes.items() if number in each} or set(outcomes)
+        told = number not in OUTAGE or not self.outage(begin, end)  # else it says nothing about what is there
+        left = {state for state, each in outcomes.items() if told and number in each} or set(outcomes)
         done = {state: self.changed(what, state, begin, end) for state in left}
         unsure = number in OUTAGE and number != errno.ENOENT
         if what == "rename" and number == 0:
