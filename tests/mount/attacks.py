@@ -418,4 +418,26 @@ def test_zz_close_succeeds_when_the_store_is_away(g):
     g.alice.call(os.close, fd)
 
 
+# ---- what the kernel has kept, when rights go and come ----
+
+def test_what_a_drop_box_hid_shows_when_all_rights_went_before_view_came(g):
+    """Who stays in the folder keeps what the kernel knows of names in it, as long as that may be kept."""
+    g.unmount()
+    g.mount("entry_timeout=600")
+    try:
+        share = g.share("box", alice="upload,make-folder")
+        guild.make_file(share.backing / "f", b"x", 0o644)
+        g.alice.call(os.chdir, share.at(g.alice))
+        guild.outcome(g.alice, ENOENT, os.stat, "f")
+        g.cli("revoke", "user:alice", share.ref, "--wait")
+        guild.outcome(g.alice, ENOENT, os.stat, "f")
+        g.cli("grant", "user:alice", share.ref, "viewer", "--wait")
+        guild.outcome(g.alice, 0, os.stat, share.at(g.alice))
+        guild.outcome(g.alice, 0, os.stat, share.at(g.alice, "f"))
+    finally:
+        g.alice.call(os.chdir, "/")
+        g.unmount()
+        g.mount()
+
+
 guild.main(users=["alice", "bob", "dave", "erin"], limit_s=170)
