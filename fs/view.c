@@ -99,13 +99,22 @@ static struct gfs_node *get_virtual_node(struct gfs_mount *mount, struct gfs_vie
     return node;
 }
 
-bool gfs_view_set_owner(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_user *user) {
+static void set_owner(const struct gfs_mount *mount, struct gfs_view *view, const struct gfs_user *user) {
     uint32_t uid = mount->options.uid != GFS_NO_UID ? mount->options.uid : user->uid;
     uint32_t gid = mount->options.gid != GFS_NO_UID ? mount->options.gid : user->gid;
     /* Without an account here nobody but root passes the gate. */
-    uint32_t old_uid = atomic_exchange(&view->uid, uid != GFS_NO_UID ? uid : 0);
-    uint32_t old_gid = atomic_exchange(&view->gid, gid != GFS_NO_UID ? gid : 0);
-    return old_uid != atomic_load(&view->uid) || old_gid != atomic_load(&view->gid);
+    atomic_store(&view->uid, uid != GFS_NO_UID ? uid : 0);
+    atomic_store(&view->gid, gid != GFS_NO_UID ? gid : 0);
+}
+
+/* Not by what the view shows now: a lookup may have been faster, and told nobody. */
+bool gfs_view_set_owner(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_user *user) {
+    set_owner(mount, view, user);
+    uint32_t uid = atomic_load(&view->uid), gid = atomic_load(&view->gid);
+    bool differs = view->told_uid != uid || view->told_gid != gid;
+    view->told_uid = uid;
+    view->told_gid = gid;
+    return differs;
 }
 
 /* The view of a user, made when there is none yet; NULL: out of memory. */
@@ -121,11 +130,14 @@ static struct gfs_view *get_view(struct gfs_mount *mount, const struct gfs_user 
         view->user = user->id;
         snprintf(view->uuid, sizeof view->uuid, "%s", user->uuid);
         view->next = *bucket;
+        set_owner(mount, view, user);
+        view->told_uid = atomic_load(&view->uid);
+        view->told_gid = atomic_load(&view->gid);
         *bucket = view;
         views->count++;
+    } else if (view) {
+        set_owner(mount, view, user);
     }
-    if (view)
-        gfs_view_set_owner(mount, view, user);
     pthread_mutex_unlock(&views->lock);
     return view;
 }

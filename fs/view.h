@@ -23,7 +23,9 @@ struct gfs_view {
     char uuid[37];
     _Atomic uint64_t opened;   /* files and folders that are open */
     _Atomic uint32_t uid, gid; /* shown as the owner of everything in it */
-    struct gfs_node *nodes;    /* its virtual nodes; under the view table's lock */
+    /* the refresher's own once the view is made: the owner as of the last change of the policy */
+    uint32_t told_uid, told_gid;
+    struct gfs_node *nodes; /* its virtual nodes; under the view table's lock */
     struct gfs_tree *trees;
     struct gfs_view *next;
     /* under the notifier's lock: notices to this view that are not done, and since when (monotonic)
@@ -87,7 +89,7 @@ struct gfs_node *gfs_view_find_node(struct gfs_mount *mount, struct gfs_view *vi
 /* Calls visit for every tree of a view, which are never freed; holds no lock meanwhile. */
 void gfs_view_visit_trees(struct gfs_mount *mount, struct gfs_view *view,
                           void (*visit)(void *context, struct gfs_tree *tree), void *context);
-/* Takes over the account of the view's user. True when it is another one than before. */
+/* For the refresher: takes over the account of the view's user. True when it is another one than last time. */
 bool gfs_view_set_owner(struct gfs_mount *mount, struct gfs_view *view, const struct gfs_user *user);
 
 /* Calls visit for every view; may take long, holds no lock meanwhile (views are never freed). */
