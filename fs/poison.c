@@ -35,6 +35,7 @@ struct gfs_poison {
     pid_t thread_id;         /* of the thread, while it is poisoning; else 0 */
     struct gfs_node **nodes; /* what is being poisoned */
     size_t count;
+    unsigned listings;   /* requests that use the nodes: the connection may end before they do */
     uint64_t generation; /* the last one used */
     int result;
 };
@@ -142,6 +143,8 @@ static void *serve(void *context) {
         pthread_mutex_unlock(&poison->lock);
         int result = poison_all(mount);
         pthread_mutex_lock(&poison->lock);
+        while (poison->listings)
+            pthread_cond_wait(&poison->changed, &poison->lock);
         poison->result = result;
         poison->thread_id = 0;
         free(poison->nodes);
@@ -262,6 +265,7 @@ void gfs_poison_list(struct gfs_call *call, size_t size, off_t first) {
     struct gfs_node **nodes = poison->nodes;
     size_t count = poison->thread_id ? poison->count : 0;
     uint64_t generation = poison->generation;
+    poison->listings++;
     pthread_mutex_unlock(&poison->lock);
     for (size_t length; buffer && to < count; to++, used += length)
         if (!(length = add_node(call, buffer + used, size - used, to, nodes[to], generation)))
@@ -269,5 +273,9 @@ void gfs_poison_list(struct gfs_call *call, size_t size, off_t first) {
     int rc = buffer ? fuse_reply_buf(call->req, buffer, used) : fuse_reply_err(call->req, ENOMEM);
     for (size_t i = from; rc && i < to; i++)
         gfs_node_forget(call->mount, nodes[i], 1);
+    pthread_mutex_lock(&poison->lock);
+    poison->listings--;
+    pthread_cond_broadcast(&poison->changed);
+    pthread_mutex_unlock(&poison->lock);
     free(buffer);
 }
