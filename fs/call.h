@@ -117,6 +117,9 @@ bool gfs_guard_handle_holds(struct gfs_call *call, const struct gfs_handle *hand
 
 /* dispatch.c */
 bool gfs_call_begin(struct gfs_call *call, fuse_req_t req); /* false: it has been answered */
+/* The same for a request that is (door) about the door of poison.h, or on the way to it: what the
+ * poisoner asks is answered also when the store is silent. Then call->snapshot is NULL. */
+bool gfs_call_begin_door(struct gfs_call *call, fuse_req_t req, bool door);
 void gfs_call_end(struct gfs_call *call);
 
 /* attr.c: how an item shows. */

@@ -10,16 +10,21 @@
 #include "fs/poison.h"
 #include "guildfs/clock.h"
 
-bool gfs_call_begin(struct gfs_call *call, fuse_req_t req) {
+bool gfs_call_begin_door(struct gfs_call *call, fuse_req_t req, bool door) {
     struct gfs_mount *mount = fuse_req_userdata(req);
 
     *call =
         (struct gfs_call){.req = req, .mount = mount, .now_ns = gfs_now_ns(), .changes = atomic_load(&mount->changes)};
     atomic_fetch_add_explicit(&mount->requests, 1, memory_order_relaxed);
     call->snapshot = gfs_authority_enter(mount->authority);
-    if (!call->snapshot)
-        fuse_reply_err(req, EIO); /* the store has not answered for too long: nothing is allowed */
-    return call->snapshot != NULL;
+    if (call->snapshot || (door && gfs_poison_asks(mount, fuse_req_ctx(req))))
+        return true;
+    fuse_reply_err(req, EIO); /* the store has not answered for too long: nothing is allowed */
+    return false;
+}
+
+bool gfs_call_begin(struct gfs_call *call, fuse_req_t req) {
+    return gfs_call_begin_door(call, req, false);
 }
 
 void gfs_call_end(struct gfs_call *call) {
@@ -150,11 +155,12 @@ static void lookup_virtual(struct gfs_call *call, struct gfs_node *parent, const
 static void on_lookup(fuse_req_t req, fuse_ino_t parent_id, const char *name) {
     struct gfs_call call;
 
-    if (!gfs_call_begin(&call, req))
+    struct gfs_mount *mount = fuse_req_userdata(req);
+    struct gfs_node *parent = gfs_node_of(mount, parent_id);
+    struct gfs_node *door = gfs_poison_find_door(mount, parent, name, fuse_req_ctx(req));
+    if (!gfs_call_begin_door(&call, req, door != NULL))
         return;
     call.versioned = true;
-    struct gfs_node *parent = gfs_node_of(call.mount, parent_id);
-    struct gfs_node *door = gfs_poison_find_door(call.mount, parent, name, fuse_req_ctx(req));
     if (door)
         reply_virtual(&call, door, 0);
     else if (parent->kind == GFS_NODE_ITEM)
@@ -190,9 +196,9 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
     struct gfs_target target;
 
     (void)fi;
-    if (!gfs_call_begin(&call, req))
+    struct gfs_node *node = gfs_node_of(fuse_req_userdata(req), id);
+    if (!gfs_call_begin_door(&call, req, node->mount_root || node->kind == GFS_NODE_DOOR))
         return;
-    struct gfs_node *node = gfs_node_of(call.mount, id);
     if (node->kind != GFS_NODE_ITEM) {
         struct stat st;
         gfs_view_stat(&call, node, &st);

@@ -257,9 +257,9 @@ void gfs_on_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     struct gfs_call call;
     struct gfs_target folder = {.fd = -1};
 
-    if (!gfs_call_begin(&call, req))
+    struct gfs_node *node = gfs_node_of(fuse_req_userdata(req), id);
+    if (!gfs_call_begin_door(&call, req, node->kind == GFS_NODE_DOOR))
         return;
-    struct gfs_node *node = gfs_node_of(call.mount, id);
     bool item = node->kind == GFS_NODE_ITEM;
     int rc = item ? gfs_target_node(&call, node, &folder) : 0;
     if (!rc && item)
@@ -278,10 +278,10 @@ static void list(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struc
     struct gfs_call call;
     struct gfs_target folder = {.fd = -1};
 
-    if (!gfs_call_begin(&call, req))
+    struct gfs_node *node = gfs_node_of(fuse_req_userdata(req), id);
+    if (!gfs_call_begin_door(&call, req, node->kind == GFS_NODE_DOOR))
         return;
     call.versioned = true;
-    struct gfs_node *node = gfs_node_of(call.mount, id);
     bool item = node->kind == GFS_NODE_ITEM;
     int rc = item ? gfs_target_node(&call, node, &folder) : 0;
     if (!rc && item)

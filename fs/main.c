@@ -21,6 +21,7 @@
 #include "fs/control.h"
 #include "fs/crash.h"
 #include "fs/options.h"
+#include "fs/revoke.h"
 #include "fs/session.h"
 #include "fs/signals.h"
 #include "fs/stale.h"
@@ -58,8 +59,10 @@ static void on_change(void *context, const struct gfs_snapshot *before, const st
 static void on_stale(void *context) {
     struct daemon *daemon = context;
     pthread_mutex_lock(&daemon->change_lock);
-    if (daemon->takes_changes)
+    if (daemon->takes_changes) {
+        gfs_revoke_stale(&daemon->mount);
         gfs_mount_stale(&daemon->mount);
+    }
     pthread_mutex_unlock(&daemon->change_lock);
 }
 

@@ -225,16 +225,24 @@ bool gfs_poison_idle(struct gfs_mount *mount) {
 
 /* ---- the requests that the thread makes ---- */
 
+bool gfs_poison_asks(struct gfs_mount *mount, const struct fuse_ctx *who) {
+    struct gfs_poison *poison = mount->poison;
+
+    if (who->uid != 0)
+        return false;
+    pthread_mutex_lock(&poison->lock);
+    bool asks = poison->thread_id && who->pid == poison->thread_id;
+    pthread_mutex_unlock(&poison->lock);
+    return asks;
+}
+
 struct gfs_node *gfs_poison_find_door(struct gfs_mount *mount, const struct gfs_node *folder, const char *name,
                                       const struct fuse_ctx *who) {
     struct gfs_poison *poison = mount->poison;
 
-    if (!folder->mount_root || who->uid != 0 || strcmp(name, poison->name) != 0)
+    if (!folder->mount_root || strcmp(name, poison->name) != 0)
         return NULL;
-    pthread_mutex_lock(&poison->lock);
-    bool asks = poison->thread_id && who->pid == poison->thread_id;
-    pthread_mutex_unlock(&poison->lock);
-    return asks ? &poison->door : NULL;
+    return gfs_poison_asks(mount, who) ? &poison->door : NULL;
 }
 
 /* A name in the door says nothing, but must be another one each time: an entry that the kernel still

@@ -49,6 +49,9 @@ bool gfs_poison_idle(struct gfs_mount *mount);
 
 /* ---- for the dispatcher ---- */
 
+/* Whether the request is the thread's own, while it is poisoning: such ones are answered without a policy. */
+bool gfs_poison_asks(struct gfs_mount *mount, const struct fuse_ctx *who);
+
 /* The door, when the one who may find it looks it up; else NULL. */
 struct gfs_node *gfs_poison_find_door(struct gfs_mount *mount, const struct gfs_node *folder, const char *name,
                                       const struct fuse_ctx *who);

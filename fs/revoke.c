@@ -11,9 +11,15 @@
 #include "fs/remnants.h"
 #include "guildfs/log.h"
 
+enum job_kind {
+    JOB_OPEN,  /* what is known to be open */
+    JOB_REST,  /* of the change, and then it is settled */
+    JOB_STALE, /* of no change */
+};
+
 struct job {
     struct job *next;
-    bool rest; /* else what is known to be open */
+    enum job_kind kind;
     uint64_t generation;
     struct gfs_doomed_list doomed;
     uint64_t *nodes;
@@ -94,10 +100,31 @@ void gfs_doomed_poison(struct gfs_mount *mount, const struct gfs_doomed_list *do
 
 /* ---- the thread ---- */
 
+/* What is looked for later is no older than what has been settled already. */
+static uint64_t not_before_settled(struct gfs_revoker *revoker, uint64_t generation) {
+    pthread_mutex_lock(&revoker->lock);
+    uint64_t settled = revoker->settled;
+    pthread_mutex_unlock(&revoker->lock);
+    return generation < settled ? settled : generation;
+}
+
+static void run_stale(struct gfs_mount *mount, struct job *job) {
+    uint64_t generation = not_before_settled(mount->revoker, job->generation);
+
+    for (size_t i = 0; i < job->doomed.count; i++)
+        job->doomed.list[i].generation = generation;
+    gfs_doomed_poison(mount, &job->doomed, false);
+    gfs_remnants_add(mount, generation, &job->doomed);
+}
+
 static void run(struct gfs_mount *mount, struct job *job) {
     struct gfs_doomed_list *current = &mount->revoker->current;
 
-    if (!job->rest) {
+    if (job->kind == JOB_STALE) {
+        run_stale(mount, job);
+        return;
+    }
+    if (job->kind == JOB_OPEN) {
         gfs_doomed_poison(mount, &job->doomed, false);
         gfs_doomed_move(current, &job->doomed);
         return;
@@ -132,7 +159,7 @@ static void run_next(struct gfs_mount *mount) {
     run(mount, job);
     pthread_mutex_lock(&revoker->lock);
     revoker->busy = false;
-    if (job->rest)
+    if (job->kind == JOB_REST)
         revoker->settled = job->generation;
     free_job(job);
 }
@@ -228,12 +255,12 @@ void gfs_revoke_rest(struct gfs_mount *mount, uint64_t generation, struct gfs_do
         free(nodes);
         return;
     }
-    *job = (struct job){.rest = true, .generation = generation, .doomed = *doomed, .nodes = nodes, .count = count};
+    *job = (struct job){.kind = JOB_REST, .generation = generation, .doomed = *doomed, .nodes = nodes, .count = count};
     *doomed = (struct gfs_doomed_list){0};
     enqueue(mount->revoker, job);
 }
 
-/* ---- the end ---- */
+/* ---- everything: at the end, and when the store is silent ---- */
 
 static void doom_open(void *context, struct gfs_node *node) {
     if (node->fast && atomic_load(&node->opened_needs))
@@ -246,6 +273,23 @@ void gfs_revoke_everything(struct gfs_mount *mount) {
     gfs_nodes_visit(mount, doom_open, &doomed);
     gfs_doomed_poison(mount, &doomed, false);
     free_list(&doomed);
+}
+
+void gfs_revoke_stale(struct gfs_mount *mount) {
+    struct gfs_authority_status status;
+    struct job *job = calloc(1, sizeof *job);
+
+    if (!job) {
+        gfs_log(GFS_LOG_ERROR, "not-revoked", "reason=%s", "out of memory");
+        gfs_revoke_everything(mount);
+        return;
+    }
+    gfs_authority_status(mount->authority, &status);
+    job->kind = JOB_STALE;
+    job->generation = status.generation;
+    gfs_nodes_visit(mount, doom_open, &job->doomed);
+    gfs_log(GFS_LOG_WARNING, "closed-when-stale", "files=%zu", job->doomed.count);
+    enqueue(mount->revoker, job);
 }
 
 /* ---- status ---- */

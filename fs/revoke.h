@@ -63,6 +63,12 @@ void gfs_revoke_rest(struct gfs_mount *mount, uint64_t generation, struct gfs_do
 /* Before a mount is taken away from those who use it: what passes through would go on without it. */
 void gfs_revoke_everything(struct gfs_mount *mount);
 
+/*
+ * The store has been silent for too long. Who asks is refused; this ends what is open in fast shares,
+ * which does not ask. Nobody is killed for it, whatever the share says: no right was taken away.
+ */
+void gfs_revoke_stale(struct gfs_mount *mount);
+
 /* Up to which generation everything is settled, when `in_force` has been handed in. */
 uint64_t gfs_revoker_settled(struct gfs_mount *mount, uint64_t in_force);
 

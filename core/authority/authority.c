@@ -28,12 +28,12 @@ static int64_t coarse_monotonic_ns(void) {
     return now.tv_sec * GFS_NS_PER_S + now.tv_nsec;
 }
 
-static bool is_stale(const struct gfs_authority *authority) {
+bool gfs_authority_is_stale(const struct gfs_authority *authority) {
     return coarse_monotonic_ns() >= atomic_load_explicit(&authority->deadline_ns, memory_order_relaxed);
 }
 
 const struct gfs_snapshot *gfs_authority_enter(struct gfs_authority *authority) {
-    return is_stale(authority) ? NULL : gfs_reader_hold(&authority->current);
+    return gfs_authority_is_stale(authority) ? NULL : gfs_reader_hold(&authority->current);
 }
 
 void gfs_authority_leave(struct gfs_authority *authority, const struct gfs_snapshot *snapshot) {
@@ -61,9 +61,22 @@ static void destroy(struct gfs_authority *authority) {
         close(authority->wake_fd);
     pthread_mutex_destroy(&authority->refresh_lock);
     pthread_mutex_destroy(&authority->status_lock);
+    pthread_cond_destroy(&authority->deadline_moved);
+    pthread_mutex_destroy(&authority->deadline_lock);
     free(authority->directory);
     free(authority->database);
     free(authority);
+}
+
+static void make_locks(struct gfs_authority *authority) {
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&authority->refresh_lock, NULL);
+    pthread_mutex_init(&authority->status_lock, NULL);
+    pthread_mutex_init(&authority->deadline_lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&authority->deadline_moved, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 static struct gfs_authority *create(const char *directory, const struct gfs_authority_options *options) {
@@ -74,8 +87,7 @@ static struct gfs_authority *create(const char *directory, const struct gfs_auth
         authority->options = *options;
     if (authority->options.stale_limit_ns <= 0)
         authority->options.stale_limit_ns = DEFAULT_STALE_LIMIT_NS;
-    pthread_mutex_init(&authority->refresh_lock, NULL);
-    pthread_mutex_init(&authority->status_lock, NULL);
+    make_locks(authority);
     authority->next_end_ns = GFS_NEVER;
     authority->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     /* Absolute: the daemon changes its working directory. */
@@ -92,13 +104,29 @@ static struct gfs_authority *create(const char *directory, const struct gfs_auth
 }
 
 /* Signals are for the threads that serve. */
-static int start_thread(struct gfs_authority *authority) {
+static int start_thread(struct gfs_authority *authority, pthread_t *thread, void *(*run)(void *)) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&authority->thread, NULL, gfs_refresher_run, authority);
+    int error = pthread_create(thread, NULL, run, authority);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;
+}
+
+static void end_deadline_thread(struct gfs_authority *authority) {
+    atomic_store(&authority->stopping, true);
+    gfs_deadline_moved(authority);
+    pthread_join(authority->deadline_thread, NULL);
+}
+
+static int start_threads(struct gfs_authority *authority) {
+    int rc = start_thread(authority, &authority->deadline_thread, gfs_deadline_run);
+    if (rc < 0)
+        return rc;
+    rc = start_thread(authority, &authority->thread, gfs_refresher_run);
+    if (rc < 0)
+        end_deadline_thread(authority);
+    return rc;
 }
 
 int gfs_authority_new(const char *store_directory, const struct gfs_authority_options *options,
@@ -110,7 +138,7 @@ int gfs_authority_new(const char *store_directory, const struct gfs_authority_op
     int rc = gfs_authority_look(authority, true, err);
     pthread_mutex_unlock(&authority->refresh_lock);
     if (rc == 0) {
-        rc = start_thread(authority);
+        rc = start_threads(authority);
         if (rc < 0)
             gfs_error_set(err, -rc, "cannot start the thread that watches the store: %s", strerror(-rc));
     }
@@ -127,7 +155,7 @@ void gfs_authority_free(struct gfs_authority *authority) {
     struct timespec until;
     if (authority == NULL)
         return;
-    atomic_store(&authority->stopping, true);
+    end_deadline_thread(authority);
     ssize_t written = write(authority->wake_fd, &one, sizeof one);
     (void)written; /* fails only when the refresher has been woken already */
     clock_gettime(CLOCK_REALTIME, &until);
@@ -305,10 +333,12 @@ int gfs_authority_look(struct gfs_authority *authority, bool load_anyway, struct
     int64_t began_ns = gfs_monotonic_ns(), read_ns = gfs_now_ns();
     bool first = atomic_load(&authority->current) == NULL;
     int rc = look(authority, load_anyway || first, &problem);
-    if (rc == 0)
+    if (rc == 0) {
         atomic_store(&authority->deadline_ns, began_ns + authority->options.stale_limit_ns);
-    else
+        gfs_deadline_moved(authority);
+    } else {
         disconnect(authority); /* whatever is wrong with it, the next look begins anew */
+    }
     if (rc == 0 || !first)     /* the first failure is the caller's to report */
         report(authority, rc, &problem, read_ns);
     if (rc < 0 && err != NULL)
@@ -335,19 +365,5 @@ void gfs_authority_status(struct gfs_authority *authority, struct gfs_authority_
     pthread_mutex_lock(&authority->status_lock);
     *out = authority->status;
     pthread_mutex_unlock(&authority->status_lock);
-    out->stale = is_stale(authority);
-}
-
-void gfs_authority_report_stale(struct gfs_authority *authority) {
-    bool stale = is_stale(authority);
-    if (stale == authority->reported_stale)
-        return;
-    authority->reported_stale = stale;
-    if (stale)
-        gfs_log(GFS_LOG_ERROR, "authority_stale", "store=%s limit_ms=%lld refusing=everything", authority->directory,
-                (long long)(authority->options.stale_limit_ns / 1000000));
-    else
-        gfs_log(GFS_LOG_NOTICE, "authority_current", "store=%s", authority->directory);
-    if (stale && authority->options.stale != NULL)
-        authority->options.stale(authority->options.context);
+    out->stale = gfs_authority_is_stale(authority);
 }

@@ -110,7 +110,6 @@ static void look(struct refresher *refresher) {
     ino_t inode = authority->inode;
     int rc = gfs_authority_look(authority, false, NULL);
     bool replaced = authority->inode != inode;
-    gfs_authority_report_stale(authority);
     pthread_mutex_unlock(&authority->refresh_lock);
     if (replaced) {
         /* Perhaps the whole directory was, by a rename further up, which nobody reports. */

@@ -22,7 +22,11 @@ struct gfs_authority_options {
      * needs to be compared.
      */
     void (*changed)(void *context, const struct gfs_snapshot *before, const struct gfs_snapshot *after);
-    /* Called once by the refresher thread when the authority has become stale. Bound by the same. */
+    /*
+     * Called once when the limit has passed, by a thread of its own, also while the store hangs: for
+     * what goes on without asking. From then on gfs_authority_enter() has given no snapshot, until the
+     * store answers; that may be meanwhile. Must return within bounded time. May be NULL.
+     */
     void (*stale)(void *context);
     void *context;
 };

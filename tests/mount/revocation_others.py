@@ -63,6 +63,37 @@ def end(fd):
         guild.equal(error.errno, EIO, "close")
 
 
+# ---- nobody lost a right, but the store is silent ----
+
+def test_a_silent_store_ends_what_is_open(g):
+    """The kernel asks nothing in a fast share, so it must be told. Nobody is killed, whatever the share says."""
+    share = fast(g, "silent", KILL, bob="editor", alice="editor")
+    g.unmount()
+    g.mount("stale_limit=1")
+    path, other = share.at(g.bob, "f"), share.at(g.alice, "f")
+    guild.eventually(lambda: g.bob.errno(os.stat, path) == 0, "mounted")
+    fd = g.bob.call(os.open, path, os.O_RDWR)
+    mapping = g.bob.call(open_and_map, path)
+    guild.equal(g.bob.call(os.pread, fd, 1, 0), b"x", "before")
+    moved = g.dir / "store-moved"
+    os.rename(g.store, moved)
+    try:
+        guild.eventually(lambda: g.bob.errno(os.pread, fd, 1, 0) == EIO, "reading ends", 20)
+        guild.outcome(g.bob, EIO, os.pwrite, fd, b"w", 0)
+        guild.outcome(g.alice, EIO, os.open, other, os.O_RDONLY)
+        guild.equal((share.backing / "f").read_bytes()[:1], b"x", "content")
+    finally:
+        os.rename(moved, g.store)
+    guild.eventually(lambda: g.alice.errno(calls.read_file, other) == 0, "served again", 20)
+    guild.equal(g.bob.call(calls.read_file, path)[:1], b"x", "a new open of the same file, by the same process")
+    guild.outcome(g.bob, EIO, os.pread, fd, 1, 0)
+    g.bob.call(end, fd)
+    g.bob.call(end, mapping)
+    g.bob.call(kept.clear)
+    g.unmount()
+    g.mount()
+
+
 # ---- what must go on ----
 
 def test_what_was_not_lost_goes_on(g):

@@ -23,6 +23,7 @@ struct heard {
     atomic_uint times;
     _Atomic uint64_t before, after;
     _Atomic uint8_t before_perms, after_perms;
+    atomic_uint stale_times;
 };
 static struct heard heard;
 
@@ -47,9 +48,14 @@ static void make_world(struct world *world, bool granted, int64_t expires_ns) {
         world_grant(world, GFS_SUBJECT_USER, ALICE, GFS_OBJECT_SHARE, SHARE, GFS_VIEW, expires_ns);
 }
 
+static void hear_stale(void *context) {
+    struct heard *said = context;
+    atomic_fetch_add(&said->stale_times, 1);
+}
+
 static struct gfs_authority *start(int64_t stale_limit_ms) {
     const struct gfs_authority_options options = {
-        .stale_limit_ns = stale_limit_ms * 1000000, .changed = hear, .context = &heard};
+        .stale_limit_ns = stale_limit_ms * 1000000, .changed = hear, .stale = hear_stale, .context = &heard};
     struct gfs_authority *authority = NULL;
     struct gfs_error err = {0};
     assert_int_equal(gfs_authority_new(fake_store.directory, &options, &authority, &err), 0);
@@ -243,6 +249,7 @@ static void fails_closed_when_stale_and_recovers(void **unused) {
         gfs_authority_status(authority, &status);
         assert_true(status.stale);
         assert_string_equal(status.problem, "told not to read");
+        EVENTUALLY(heard.stale_times == i + 1); /* each time once */
         atomic_store(&fake_store.generation_error, 0);
         EVENTUALLY(asked(authority) == GFS_VIEW);
         gfs_authority_status(authority, &status);
@@ -256,7 +263,8 @@ static void fails_closed_when_the_store_hangs(void **unused) {
     (void)unused;
     struct gfs_authority *authority = start(1500);
     atomic_store(&fake_store.hangs, true);
-    EVENTUALLY(asked(authority) == -1);
+    EVENTUALLY(heard.stale_times == 1);
+    assert_int_equal(asked(authority), -1); /* not before it is so */
     atomic_store(&fake_store.hangs, false);
     EVENTUALLY(asked(authority) == GFS_VIEW);
     gfs_authority_free(authority);
