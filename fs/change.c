@@ -49,7 +49,9 @@ static void mark_tree(void *context, struct gfs_tree *tree) {
     tree->changed = tree->changed || held != holds || share_differs(share_before, share_after);
     tree->kill = share && share->on_revoke == GFS_REVOKE_KILL;
     change->any_tree = change->any_tree || tree->changed;
-    change->view_differs = change->view_differs || (holds && (!held || ((held ^ holds) & GFS_VIEW)));
+    if (held)
+        tree->held = held;
+    change->view_differs = change->view_differs || (tree->held && holds && ((tree->held ^ holds) & GFS_VIEW));
     /* What an archive ends is pending no more by itself, see target.c. */
     if (share_after && !share_after->archived &&
         ((tree->lost & GFS_UPLOAD) || ((tree->lost & GFS_MAKE_FOLDER) && !(holds & GFS_UPLOAD))))

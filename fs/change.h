@@ -12,7 +12,7 @@ struct gfs_change {
     const struct gfs_snapshot *before, *after;
     int64_t before_ns, now_ns;   /* at which each of the two is asked: what has ended between them counts as lost */
     struct gfs_notices *notices; /* of names */
-    bool view_differs;           /* in a share that shows now: what it hides is not what it hid, or all was hidden */
+    bool view_differs;           /* in a share that shows: what it hides is not what it hid when it showed last */
     bool any_tree;               /* some tree is marked */
 };
 

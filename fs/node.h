@@ -34,6 +34,7 @@ struct gfs_tree {
     bool changed;
     bool kill; /* who holds on to something is killed */
     gfs_perms lost;
+    gfs_perms held;        /* when something was held last: the kernel may have names in it from then */
     struct gfs_tree *next; /* in the view; under the view table's lock */
 };
 
