@@ -159,8 +159,7 @@ static void take_back_open(struct gfs_change *change) {
     free(items.list);
 }
 
-/* Mappings, above all. Files that pass through go on: to poison them for what may be over in a second
- * would take every open file of every fast share from its user. */
+/* Mappings, above all. Files that pass through are gfs_revoke_stale()'s. */
 void gfs_mount_stale(struct gfs_mount *mount) {
     struct open_items items = {.all = true};
 
