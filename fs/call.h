@@ -35,7 +35,7 @@ struct gfs_call {
     uint64_t changes;                    /* the mount's, when the request began */
     gfs_perms needed;                    /* by all that the guard has allowed so far */
     struct gfs_audit_names names;
-    bool versioned;                      /* the kernel drops an outdated answer, see gfs_watch_attr_ns() */
+    bool versioned; /* the kernel drops an outdated answer, see gfs_watch_attr_ns() */
 };
 
 /* A resolved object: a node, or a name in a folder that has no node yet. */

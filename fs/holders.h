@@ -40,8 +40,8 @@ int gfs_holders_find(dev_t device, struct gfs_doomed_list *doomed, struct gfs_ho
                      struct gfs_victims *victims) GFS_MUST_CHECK;
 
 /* A line for something that a process holds of a mount that died. 1: it had one; -ESRCH: it is gone; -ENOSPC. */
-int gfs_holders_add_old(struct gfs_holders *holders, const struct gfs_sweep_found *found, gfs_id user, gfs_id share)
-    GFS_MUST_CHECK;
+int gfs_holders_add_old(struct gfs_holders *holders, const struct gfs_sweep_found *found, gfs_id user,
+                        gfs_id share) GFS_MUST_CHECK;
 /* Kills a process that still holds anything of that mount, but not one of root. */
 void gfs_holders_kill_old(dev_t device, pid_t process, struct gfs_victims *victims);
 

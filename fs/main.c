@@ -226,8 +226,12 @@ static int mount_it(struct daemon *daemon, struct gfs_error *err) {
 }
 
 static int start_threads(struct daemon *daemon, struct gfs_error *err) {
-    struct gfs_signal_actions actions = {.stop = on_stop, .reload = on_reload, .report = on_report, .tick = on_tick,
-                                         .tick_ms = gfs_service_watchdog_ms(), .context = daemon};
+    struct gfs_signal_actions actions = {.stop = on_stop,
+                                         .reload = on_reload,
+                                         .report = on_report,
+                                         .tick = on_tick,
+                                         .tick_ms = gfs_service_watchdog_ms(),
+                                         .context = daemon};
     struct gfs_error problem;
     /* The mount can do without its status socket. */
     if (gfs_control_start(&daemon->mount, daemon->stop.device, &daemon->control, &problem) < 0)

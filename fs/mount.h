@@ -65,7 +65,7 @@ struct gfs_mount_options {
 struct gfs_mount {
     struct gfs_mount_options options;
     struct fuse_session *session;
-    dev_t device; /* st_dev; once it is mounted */
+    dev_t device;       /* st_dev; once it is mounted */
     bool over_io_uring; /* asked of libfuse */
     struct gfs_authority *authority;
     struct gfs_nodes *nodes;

@@ -12,10 +12,10 @@
 
 /*
  * Looks at the directory, detaches dead mounts of ours from it, and hands out its resolved path,
- * which the caller frees. What is held of a dead mount goes to crash, see crash.h. `store` is the store's resolved path: neither may lie in the other.
- * Errors: -ENOENT, -ENOTDIR, -ENOTEMPTY, -EBUSY, -ELOOP (one lies in the other), -EACCES,
- * -ETIMEDOUT (what is mounted there does not answer); err says which and what to do.
- * Forks while it looks: call it before there are threads.
+ * which the caller frees. What is held of a dead mount goes to crash, see crash.h. `store` is the store's resolved
+ * path: neither may lie in the other. Errors: -ENOENT, -ENOTDIR, -ENOTEMPTY, -EBUSY, -ELOOP (one lies in the other),
+ * -EACCES, -ETIMEDOUT (what is mounted there does not answer); err says which and what to do. Forks while it looks:
+ * call it before there are threads.
  */
 struct gfs_crash;
 int gfs_mountpoint_prepare(const char *directory, const char *store, char **out, struct gfs_crash *crash,

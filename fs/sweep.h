@@ -36,7 +36,8 @@ struct gfs_sweep_result {
 
 /*
  * Looks for nodes (ids, in ascending order; NULL: any) of the mount with this st_dev in all processes but this
- * one, or in one. The caller gives the result back by gfs_sweep_end(). Takes ten seconds at most. 0, or a negative errno when /proc cannot be read or memory is out.
+ * one, or in one. The caller gives the result back by gfs_sweep_end(). Takes ten seconds at most. 0, or a negative
+ * errno when /proc cannot be read or memory is out.
  */
 int gfs_sweep(dev_t device, const uint64_t *nodes, size_t count, struct gfs_sweep_result *out) GFS_MUST_CHECK;
 int gfs_sweep_one(dev_t device, const uint64_t *nodes, size_t count, pid_t process,

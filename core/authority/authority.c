@@ -339,7 +339,7 @@ int gfs_authority_look(struct gfs_authority *authority, bool load_anyway, struct
     } else {
         disconnect(authority); /* whatever is wrong with it, the next look begins anew */
     }
-    if (rc == 0 || !first)     /* the first failure is the caller's to report */
+    if (rc == 0 || !first) /* the first failure is the caller's to report */
         report(authority, rc, &problem, read_ns);
     if (rc < 0 && err != NULL)
         *err = problem;

@@ -83,8 +83,9 @@ static int abort_connection(const struct cli_mount *mount, struct gfs_error *err
     ssize_t written = write(fd, "1", 1);
     int code = written == 1 ? 0 : errno;
     close(fd);
-    return code == 0 ? 0 : gfs_error_set(err, code, "cannot end the connection of %s: %s", mount->mountpoint,
-                                         strerror(code));
+    return code == 0
+               ? 0
+               : gfs_error_set(err, code, "cannot end the connection of %s: %s", mount->mountpoint, strerror(code));
 }
 
 static int unmount(const char *mountpoint, bool lazy, struct gfs_error *err) {

@@ -65,8 +65,7 @@ static bool holds_own(struct search *search, int folder_fd, unsigned depth) {
 }
 
 bool gfs_folder_is_own(int folder_fd, const char *user_uuid, int64_t grace_ns, int64_t floor_ns, int64_t now_ns) {
-    struct search search = {
-        .user_uuid = user_uuid, .grace_ns = grace_ns, .floor_ns = floor_ns, .now_ns = now_ns};
+    struct search search = {.user_uuid = user_uuid, .grace_ns = grace_ns, .floor_ns = floor_ns, .now_ns = now_ns};
 
     return holds_own(&search, folder_fd, 0);
 }

@@ -225,8 +225,7 @@ static bool put_item(struct reply *reply, const struct dirent64 *entry) {
     if (!has_room(reply, entry->d_name) || !may_number(reply->handle))
         return false;
     if (is_dot(entry->d_name))
-        return reply->handle->numbered ||
-               put_dot(reply, entry->d_name, entry->d_ino, next_of(reply->handle, entry));
+        return reply->handle->numbered || put_dot(reply, entry->d_name, entry->d_ino, next_of(reply->handle, entry));
     if (gfs_target_look(reply->call, reply->folder, entry->d_name, &child))
         return true; /* it went meanwhile */
     if (!gfs_guard(reply->call, &child, GFS_OP_STAT))

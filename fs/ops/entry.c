@@ -41,12 +41,12 @@ static int open_made(const struct gfs_target *folder, const char *name, int open
 }
 
 static int make_file(const struct gfs_target *folder, const struct gfs_new *new, int *path_fd, int *fd) {
-    int access_mode = new->flags & O_ACCMODE;
+    int access_mode = new->flags &O_ACCMODE;
     int opened;
 
     if (new->name)
-        opened = openat(folder->fd, new->name, access_mode | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                        new->mode & 0777);
+        opened =
+            openat(folder->fd, new->name, access_mode | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, new->mode & 0777);
     else /* O_EXCL would forbid to give it a name later; the kernel remembers that by itself */
         opened = openat(folder->fd, ".", access_mode | O_TMPFILE | O_CLOEXEC, new->mode & 0777);
     if (opened < 0)
@@ -75,8 +75,8 @@ static int make_other(const struct gfs_target *folder, const struct gfs_new *new
 int gfs_op_make(struct gfs_call *call, const struct gfs_target *folder, const struct gfs_new *new, int *path_fd,
                 int *fd) {
     int made = -1, opened = -1;
-    int rc = new->kind == GFS_NEW_FILE ? make_file(folder, new, &made, fd ? &opened : NULL)
-                                       : make_other(folder, new, &made);
+    int rc =
+        new->kind == GFS_NEW_FILE ? make_file(folder, new, &made, fd ? &opened : NULL) : make_other(folder, new, &made);
     if (rc)
         return rc;
     rc = record_upload(call, folder, opened >= 0 ? opened : made);

@@ -216,7 +216,8 @@ static int test_lock(int fd, struct flock *lock) {
 }
 
 /* The n-th other POSIX owner of the backing, borrowed. */
-static struct gfs_lock_owner *borrow_other(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id, size_t n) {
+static struct gfs_lock_owner *borrow_other(struct gfs_locks *locks, const struct gfs_backing *backing, uint64_t id,
+                                           size_t n) {
     pthread_mutex_lock(&locks->lock);
     struct gfs_lock_owner *owner = *gfs_lock_bucket(locks, backing);
     for (; owner; owner = owner->next) {
@@ -259,8 +260,8 @@ static pid_t holder_of(struct gfs_locks *locks, const struct gfs_backing *backin
     return pid;
 }
 
-static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *backing, const struct gfs_lock_owner *own, int fd,
-                          struct flock *lock) {
+static int test_patiently(struct gfs_locks *locks, const struct gfs_backing *backing, const struct gfs_lock_owner *own,
+                          int fd, struct flock *lock) {
     const struct flock wanted = *lock;
     int64_t deadline_ns = 0;
 

@@ -21,7 +21,7 @@ void gfs_op_settle_upload(struct gfs_call *call, struct gfs_target *target) {
         return;
     target->upload.pending = false;
     if (gfs_upload_write(target->fd, &target->upload))
-        return; /* it settles by itself when its time has come */
+        return;                                            /* it settles by itself when its time has come */
     gfs_notify_attributes(call->mount, &target->st, NULL); /* st_ctime, in the own view too */
 }
 

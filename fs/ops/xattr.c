@@ -145,8 +145,7 @@ static bool is_awaited(void *context) {
     return !fuse_req_interrupted(call->req);
 }
 
-static int hash_content(struct gfs_call *call, const struct gfs_target *target,
-                        char text[static GFS_XXH3_TEXT_SIZE]) {
+static int hash_content(struct gfs_call *call, const struct gfs_target *target, char text[static GFS_XXH3_TEXT_SIZE]) {
     int fd;
     int status = gfs_path_reopen(target->fd, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, &fd);
 
@@ -173,8 +172,7 @@ static bool begin_hashing(struct gfs_mount *mount, struct gfs_view *view) {
     return false;
 }
 
-static int hash_in_turn(struct gfs_call *call, const struct gfs_target *target,
-                        char text[static GFS_XXH3_TEXT_SIZE]) {
+static int hash_in_turn(struct gfs_call *call, const struct gfs_target *target, char text[static GFS_XXH3_TEXT_SIZE]) {
     struct gfs_view *view = target->tree->view;
 
     if (!begin_hashing(call->mount, view))
