@@ -588,11 +588,11 @@ static void prepare(struct fsx *fsx, char **views, int view_count) {
     if (link(path, link_path))
         exit(2);
     for (int i = 0; i < fsx->process_count; i++) {
-        char *root = strdup(views[i % view_count]);
-        char *colon = root ? strrchr(root, ':') : NULL;
+        char root[TEXT];
+        const char *colon = strrchr(views[i % view_count], ':');
         if (!colon)
             exit(2);
-        *colon = '\0';
+        snprintf(root, sizeof root, "%.*s", (int)(colon - views[i % view_count]), views[i % view_count]);
         for (int slot = 0; slot < SLOTS; slot++)
             fsx->slots[i][slot].name = -1;
         start(fsx, i, root, (uid_t)strtoul(colon + 1, NULL, 10));
