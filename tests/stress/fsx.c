@@ -74,6 +74,7 @@ struct slot {
 struct fsx {
     struct desk *desks;
     int sockets[PROCESSES_MAX], process_count;
+    char *roots[PROCESSES_MAX]; /* of their views */
     struct slot slots[PROCESSES_MAX][SLOTS];
     unsigned char *content[FILES];
     size_t *sizes; /* shared */
@@ -588,14 +589,12 @@ static void prepare(struct fsx *fsx, char **views, int view_count) {
     if (link(path, link_path))
         exit(2);
     for (int i = 0; i < fsx->process_count; i++) {
-        char root[TEXT];
-        const char *colon = strrchr(views[i % view_count], ':');
-        if (!colon)
+        const char *view = views[i % view_count], *colon = strrchr(view, ':');
+        if (!colon || !(fsx->roots[i] = strndup(view, (size_t)(colon - view))))
             exit(2);
-        snprintf(root, sizeof root, "%.*s", (int)(colon - views[i % view_count]), views[i % view_count]);
         for (int slot = 0; slot < SLOTS; slot++)
             fsx->slots[i][slot].name = -1;
-        start(fsx, i, root, (uid_t)strtoul(colon + 1, NULL, 10));
+        start(fsx, i, fsx->roots[i], (uid_t)strtoul(colon + 1, NULL, 10));
     }
 }
 
