@@ -130,13 +130,22 @@ static bool still_holds(dev_t device, const uint64_t *ids, size_t count, pid_t p
     return holds;
 }
 
-static void kill_holder(dev_t device, const uint64_t *ids, size_t count, pid_t process, struct gfs_victims *victims) {
+/*
+ * Whoever has a descriptor can pass it to a service, to have it killed. So accounts of the system are
+ * spared, unless the view is such an account's.
+ */
+static bool is_spared(uint32_t uid, uint32_t owner) {
+    return uid == 0 || (uid <= GFS_SYSTEM_UIDS_MAX && uid != owner);
+}
+
+static void kill_holder(dev_t device, const uint64_t *ids, size_t count, pid_t process, uint32_t owner,
+                        struct gfs_victims *victims) {
     struct gfs_holder holder = {0};
     int pidfd = (int)syscall(SYS_pidfd_open, process, 0);
 
     if (pidfd < 0)
         return;
-    if (process == getpid() || process == 1 || !describe(process, &holder) || holder.uid == 0 ||
+    if (process == getpid() || process == 1 || !describe(process, &holder) || is_spared(holder.uid, owner) ||
         !still_holds(device, ids, count, process) || syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0)) {
         close(pidfd);
         return;
@@ -160,7 +169,7 @@ static void kill_found(dev_t device, const struct gfs_doomed_list *doomed, const
         if (!file || !file->kill || found->process == last)
             continue;
         last = found->process; /* what a process holds is found in a row */
-        kill_holder(device, ids, count, found->process, victims);
+        kill_holder(device, ids, count, found->process, atomic_load(&file->node->tree->view->uid), victims);
     }
 }
 
@@ -206,7 +215,7 @@ int gfs_holders_add_old(struct gfs_holders *holders, const struct gfs_sweep_foun
 
 void gfs_holders_kill_old(dev_t device, pid_t process, struct gfs_victims *victims) {
     if (victims->count < GFS_VICTIMS_MAX)
-        kill_holder(device, NULL, 0, process, victims);
+        kill_holder(device, NULL, 0, process, 0, victims);
 }
 
 void gfs_victims_await(struct gfs_victims *victims) {

@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -235,6 +236,11 @@ def ended_by(pid):
     return os.waitstatus_to_exitcode(code) if found else None
 
 
+def uid_line(pid):
+    status_file = pathlib.Path(f"/proc/{pid}/status").read_text().replace("\t", " ")
+    return next(line for line in status_file.splitlines() if line.startswith("Uid:"))
+
+
 def test_a_stopped_process_is_killed(g):
     share = fast(g, "stopped", KILL, bob="view,download")
     holder, bystander = g.bob.another_worker(), g.bob.another_worker()
@@ -261,6 +267,25 @@ def test_root_is_named_and_not_killed(g):
             guild.equal(error.errno, EIO, "its descriptor")
     finally:
         end(fd)
+
+
+def test_an_account_of_the_system_is_named_and_not_killed(g):
+    """Else a descriptor that is passed to a service would end it."""
+    share = fast(g, "service", KILL, bob="view,download")
+    fd = os.open(share.at(g.bob, "f"), os.O_RDONLY)
+    pid = os.fork()
+    if not pid:
+        os.setresuid(2, 2, 2)
+        signal.pause()
+    os.close(fd)
+    try:
+        guild.eventually(lambda: " 2" in uid_line(pid), "it is another account's")
+        revoke(g, "bob", share)
+        guild.equal(ended_by(pid), None, "the service")
+        guild.true((pid, 1, 0) in names_holders(g), f"named: {names_holders(g)}")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_same_file_in_another_view_is_not_killed(g):
