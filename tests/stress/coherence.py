@@ -17,6 +17,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+import apart
 import calls
 import guild
 
@@ -71,22 +72,7 @@ def main():
     arguments = parser.parse_args()
     guild.require_mounts()
     guild.end_on_signals(int(arguments.seconds) * 2 + 240)
-    # A watch would tell one daemon what the other one does.
-    unwatched = "watch=no" if arguments.apart else ""
-    with guild.Guild(NAMES + [f"idle{number}" for number in range(arguments.idle)], options=unwatched) as g:
-        other, daemon = None, None
-        try:
-            if arguments.apart:
-                other = guild.make_folder(g.dir / "mnt2")
-                daemon = g.start_daemon(other, unwatched)
-            run(g, arguments, other)
-        except (guild.Failure, subprocess.TimeoutExpired) as failure:
-            print(f"FAIL: {failure}\n{g.log_tail()}")
-            sys.exit(1)
-        finally:
-            if daemon:
-                g.stop_daemon(daemon, other)
-    print("ok")
+    apart.run(NAMES + [f"idle{number}" for number in range(arguments.idle)], arguments, run)
 
 
 if __name__ == "__main__":
